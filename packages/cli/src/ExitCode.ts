@@ -34,8 +34,9 @@ export type CommandError = BatchError | DatabaseError | DefectError | RunError |
 export const ofError = (error: CommandError): ExitCode => {
   switch (error._tag) {
     case "ConfigError":
-    case "TenantError":
       return exitCode.usage
+    case "TenantError":
+      return error.problem === "Removed" ? exitCode.someFailed : exitCode.usage
     case "StoreError":
     case "QuotaStoreError":
       return exitCode.machine

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
+import * as Database from "@live-response/cluster/Database"
 import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as HttpClient from "effect/http/HttpClient"
@@ -59,6 +60,12 @@ const tenants = Effect.fnUntraced(function* (box: Cli.Sandbox, args: ReadonlyArr
   return Cli.ndjson(stdout)
 })
 
+/** Changes a setting of the server. */
+const administer = (statement: string) =>
+  Database.Database.use(({ query }) =>
+    query((sql) => Effect.andThen(sql.unsafe<object>(statement), sql`select pg_reload_conf()`)),
+  ).pipe(Effect.provide(Database.layerUnchecked({ url: database().server.superuser }), { local: true }), Effect.orDie)
+
 const stored = (box: Cli.Sandbox, { index, machineActionId }: ReturnType<typeof refAt>) =>
   box.path(`store/customers/contoso/${machineActionId}/${index}.bin`)
 
@@ -116,7 +123,7 @@ describe("serve", () => {
       const runner = yield* start(box, { LIVE_RESPONSE_LISTEN_TOKEN: token, LIVE_RESPONSE_LOG_FORMAT: "json" })
       yield* said(runner, "this runner waits for it")
       const health = yield* runner.get("/health")
-      assert.deepInclude(JSON.parse(health.text), { status: "starting", databaseAnswered: null })
+      assert.deepInclude(JSON.parse(health.text), { status: "starting", databaseWritten: null })
       assert.deepStrictEqual([health.status, (yield* runner.get("/ready")).status], [200, 503])
       yield* server.start
       yield* runner.joined
@@ -133,6 +140,13 @@ describe("serve", () => {
       assert.deepInclude(JSON.parse((yield* runner.get("/health")).text), { status: "waiting" })
       assert.strictEqual((yield* runner.get("/health")).status, 200)
       yield* server.start
+      yield* runner.answers("/ready", 200)
+
+      // What a service does where the disk is nearly full, and what a standby always is.
+      yield* administer("alter system set default_transaction_read_only = on")
+      yield* runner.answers("/ready", 503)
+      assert.include(runner.stderr(), "it accepts no writes (cannot execute UPDATE in a read-only transaction)")
+      yield* administer("alter system reset default_transaction_read_only")
       yield* runner.answers("/ready", 200)
       yield* runner.signal("SIGTERM")
       const { exitCode, stderr } = yield* runner.ended

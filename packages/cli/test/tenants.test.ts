@@ -137,6 +137,24 @@ describe("tenants", () => {
     }),
   )
 
+  it.live("says before a removal how many open runs it cancels", () =>
+    Effect.gen(function* () {
+      yield* empty
+      yield* printed("add", contoso, "--name", "Contoso", ...secret)
+      yield* database()
+        .query(`insert into live_response.cluster_runs (run, tenant, session, options, machines, submitted_by, state)
+        select gen_random_uuid(), '${contoso}', '{}', '{}', 1, 'analyst', state from unnest('{queued,running,finished}'::text[]) state`)
+      yield* refused(
+        /this would remove Contoso \(\S+\) from the registry, and cancel 2 open runs; confirm it/,
+        "remove",
+        contoso,
+      )
+      yield* printed("remove", contoso, "--yes")
+      const states = yield* database().query("delete from live_response.cluster_runs returning state")
+      assert.sameDeepMembers([...states], [{ state: "cancelled" }, { state: "cancelled" }, { state: "finished" }])
+    }),
+  )
+
   it.live("prints a row for each tenant, and says what was done", () =>
     Effect.gen(function* () {
       yield* empty

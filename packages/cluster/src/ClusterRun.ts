@@ -15,7 +15,7 @@ import { StoreError } from "@live-response/core/StoreError"
 import { TransferError } from "@live-response/core/TransferError"
 import * as Schema from "effect/Schema"
 import * as SchemaTransformation from "effect/SchemaTransformation"
-import { TenantId } from "./Tenants.ts"
+import { TenantError, TenantId } from "./Tenants.ts"
 
 /**
  * @since 0.1.0
@@ -34,7 +34,8 @@ export const RunId = Schema.String.pipe(
 export type RunId = typeof RunId.Type
 
 /**
- * How to run: the options of `Fleet.run`. `deadline` is a point in time, because a run survives the runner that started it.
+ * How to run: the options of `Fleet.run`. `deadline` is counted from when the run was submitted, by the clock of the database alone: a
+ * run survives the runner that started it, and the clocks of machines differ.
  *
  * @since 0.1.0
  * @category models
@@ -44,7 +45,7 @@ export const RunOptions = Schema.Struct({
   cancelBlocking: Schema.Boolean,
   retryFailed: Schema.Boolean,
   sessions: Schema.optionalKey(Schema.Int),
-  deadline: Schema.optionalKey(Schema.DateTimeUtcFromString),
+  deadline: Schema.optionalKey(Schema.DurationFromMillis),
 })
 
 /**
@@ -94,7 +95,7 @@ export const Counts = Schema.Struct({
 export type Counts = typeof Counts.Type
 
 /**
- * The error that ended a run.
+ * The error that ended a run, or the removal of its tenant, which cancelled it.
  *
  * @since 0.1.0
  * @category models
@@ -108,6 +109,7 @@ export const Failure = Schema.Union([
   TransferError,
   Outage,
   StorageRefused,
+  TenantError,
 ])
 
 /**

@@ -154,6 +154,9 @@ const report = Effect.fnUntraced(function* (event: Follow.Event) {
       return yield* status.failed(owner, "search", event.message)
     case "offline":
       return yield* status.failed(owner, "search", event.message)
+    case "retrying":
+      // The store of results, which logs it once for all tenants.
+      return event.error._tag === "StoreError" ? yield* status.failed(owner, "work", event.message) : undefined
     case "failed":
       return yield* Effect.logWarning(`${keyOf(event)} failed and is downloaded again later: ${event.message}`)
     case "gaveUp":

@@ -17,6 +17,19 @@ export class Unreachable extends Schema.TaggedError<Unreachable>("@live-response
 ) {}
 
 /**
+ * The database answers, and accepts no write now: it is a standby, or a service has made it read-only because its disk is nearly full.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class ReadOnly extends Schema.TaggedError<ReadOnly>("@live-response/cluster/DatabaseError/ReadOnly")(
+  "ReadOnly",
+  {
+    description: Schema.String,
+  },
+) {}
+
+/**
  * The URL of the database is not one, or a part of it is wrong: `problem` says which, without a password.
  *
  * @since 0.1.0
@@ -85,7 +98,15 @@ export class NewerSchema extends Schema.TaggedError<NewerSchema>("@live-response
  * @since 0.1.0
  * @category reasons
  */
-export const Reason = Schema.Union([Unreachable, InvalidAddress, TlsFailed, Refused, OlderSchema, NewerSchema])
+export const Reason = Schema.Union([
+  Unreachable,
+  ReadOnly,
+  InvalidAddress,
+  TlsFailed,
+  Refused,
+  OlderSchema,
+  NewerSchema,
+])
 
 /**
  * @since 0.1.0
@@ -128,6 +149,8 @@ export class DatabaseError extends Schema.TaggedError<DatabaseError>("@live-resp
     switch (reason._tag) {
       case "Unreachable":
         return `it does not answer (${reason.description}); is it up, and is the address right?`
+      case "ReadOnly":
+        return `it accepts no writes (${reason.description}); is it a standby, or is its disk nearly full?`
       case "InvalidAddress":
         return `its URL ${reason.problem}; correct it (LIVE_RESPONSE_DATABASE_URL)`
       case "TlsFailed":
@@ -143,6 +166,6 @@ export class DatabaseError extends Schema.TaggedError<DatabaseError>("@live-resp
 
   /** Whether a retry may succeed. */
   get isRetryable(): boolean {
-    return this.reason._tag === "Unreachable"
+    return this.reason._tag === "Unreachable" || this.reason._tag === "ReadOnly"
   }
 }

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type { ActionWatch } from "@live-response/core/ActionWatch"
+import type { BatchEvent } from "@live-response/core/BatchEvent"
 import * as BatchError from "@live-response/core/BatchError"
 import { DefectError } from "@live-response/core/DefectError"
 import type { DefenderApi } from "@live-response/core/DefenderApi"
@@ -22,7 +23,7 @@ import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
-import type { RunId } from "./ClusterRun.ts"
+import type { RunEvent, RunId } from "./ClusterRun.ts"
 import type { Database } from "./Database.ts"
 import { endEarly } from "./internal/runEnd.ts"
 import * as RunEvents from "./internal/runEvents.ts"
@@ -82,17 +83,24 @@ const journalOf = (found: PgFleetJournal.Run, { at, options }: RunLog.Started) =
   open: () => Effect.succeed({ ...found, find: options.retryFailed ? found.findRetrying(at) : found.find }),
 })
 
-const fleetOptions = Effect.fnUntraced(function* ({ options }: RunLog.Started) {
+const fleetOptions = Effect.fnUntraced(function* (log: RunLog.RunLog, run: RunId, { options }: RunLog.Started) {
   const { adopt, cancelBlocking, deadline, sessions } = options
-  const now = yield* DateTime.now
-  return {
-    adopt,
-    cancelBlocking,
-    sessions,
-    giveUpAfter: Duration.infinity,
-    ...(deadline === undefined ? {} : { deadline: Duration.max(Duration.zero, DateTime.distance(now, deadline)) }),
-  }
+  const common = { adopt, cancelBlocking, sessions, giveUpAfter: Duration.infinity }
+  if (deadline === undefined) return common
+  return { ...common, deadline: Duration.max(Duration.zero, Duration.subtract(deadline, yield* log.age(run))) }
 })
+
+/** What is downloaded and can't be stored now waits: who watches the run learns why, once for each outage. */
+const makeWaits = () => {
+  let isReported = false
+  return (events: ReadonlyArray<BatchEvent>): ReadonlyArray<RunEvent> => {
+    if (events.some(({ event }) => event === "completed")) isReported = false
+    const waits = events.find((event) => event.event === "retrying" && event.error._tag === "StoreError")
+    if (waits?.event !== "retrying" || isReported) return []
+    isReported = true
+    return [{ unavailable: { message: waits.message, at: waits.at } }]
+  }
+}
 
 const make = Effect.fnUntraced(function* (options: Options) {
   const log = yield* RunLog.make
@@ -107,16 +115,18 @@ const make = Effect.fnUntraced(function* (options: Options) {
     const { append, appendResults, progress } = yield* RunEvents.open(log, run)
     const fleet = yield* Effect.provideService(Fleet.make, FleetJournal, journalOf(found, started))
     const machines = Stream.filter(log.machines(run), (machineId) => !progress.isDone(machineId))
-    const sessions = fleet.run(machines, started.session, { ...(yield* fleetOptions(started)), shared: slots }).pipe(
+    const fleetRun = { ...(yield* fleetOptions(log, run, started)), shared: slots }
+    const sessions = fleet.run(machines, started.session, fleetRun).pipe(
       Stream.tap((session) => append([{ session }])),
       Stream.flatMap((event: FleetEvent) =>
         Stream.fromIterable(event.event === "ended" ? ResultRef.ofAction(event.action) : []),
       ),
     )
+    const waitsOf = makeWaits()
     const refs = Stream.concat(Stream.fromIterable(progress.resultsLeft), sessions)
     yield* live
       .saveAll(refs, { ...options, giveUpAfter: Duration.infinity })
-      .pipe(Stream.runForEachArray(appendResults))
+      .pipe(Stream.runForEachArray((events) => Effect.andThen(appendResults(events), append(waitsOf(events)))))
   })
 
   /** An error that may pass is an event, and the run is resumed later. */

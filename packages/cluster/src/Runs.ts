@@ -62,6 +62,9 @@ export interface Service {
     readonly limit?: number | undefined
   }) => Effect.Effect<ReadonlyArray<ClusterRun>, DatabaseError>
 
+  /** How many runs of a tenant have not finished. */
+  readonly countOpen: (tenant: TenantId) => Effect.Effect<number, DatabaseError>
+
   /** One run. */
   readonly get: (run: RunId) => Effect.Effect<ClusterRun, DatabaseError | RunError>
 
@@ -71,8 +74,8 @@ export interface Service {
    * **Details**
    *
    * It only reads, so any number of programs may watch a run, and one that stops changes nothing. The stream ends when the run
-   * has finished; it fails with the error that ended the run, and with a `RunError` if the run was cancelled or if its tenant is
-   * disabled, so that nobody executes it.
+   * has finished; it fails with the error that ended the run, with a `TenantError` if the removal of its tenant cancelled it, and with
+   * a `RunError` if a user cancelled it or if its tenant is disabled, so that nobody executes it.
    */
   readonly watch: (run: RunId) => Stream.Stream<RunEvent, DatabaseError | RunError | Failure>
 
@@ -107,6 +110,7 @@ const pageSize = 500
 const defaultLimit = 100
 
 const decodeIds = rowsOf(Schema.Struct({ run: RunId }))
+const decodeCounts = rowsOf(Schema.Struct({ open: Schema.Int }))
 const decodeTenants = rowsOf(Schema.Struct({ enabled: Schema.Boolean }))
 const decodeRuns = rowsOf(RunRows.RunRow)
 const decodeEvents = rowsOf(RunRows.EventRow)
@@ -117,11 +121,6 @@ const encodeOptions = Schema.encodeEffect(Schema.fromJsonString(RunOptions))
 
 const makeSubmit = ({ patiently }: Database["Service"]): Service["submit"] =>
   Effect.fn("Runs.submit")(function* ({ machines, options, session, submittedBy, tenant }) {
-    const [found] = yield* patiently(
-      (sql) => sql`select enabled from live_response.tenants where tenant = ${tenant}::uuid and not removed`,
-    ).pipe(Effect.flatMap(decodeTenants))
-    if (found === undefined) return yield* new TenantError({ tenant, problem: "Unknown" })
-    if (!found.enabled) return yield* new TenantError({ tenant, problem: "Disabled" })
     // The id comes first, so that a statement whose answer was lost adds nothing when it is repeated.
     const ids = yield* Effect.flatMap(
       patiently((sql) => sql`select gen_random_uuid()::text as run`),
@@ -133,16 +132,23 @@ const makeSubmit = ({ patiently }: Database["Service"]): Service["submit"] =>
       yield* Effect.orDie(RunRows.encodeSession(session)),
       yield* Effect.orDie(encodeOptions(options)),
     ]
-    yield* patiently(
-      (sql) => sql`with added as (
-        insert into live_response.cluster_runs (run, tenant, session, options, machines, submitted_by)
-          values (${run}::uuid, ${tenant}::uuid, ${sessionJson}::json, ${optionsJson}::json,
-            ${String(distinct.length)}::int, ${submittedBy})
-          on conflict (run) do nothing returning run)
-        insert into live_response.cluster_run_machines (run, n, machine_id)
-          select added.run, machine.n, machine.id
-            from added, json_array_elements_text(${JSON.stringify(distinct)}::json) with ordinality as machine (id, n)`,
-    )
+    const [found] = yield* patiently(
+      // The lock makes who removes the tenant wait, and so end this run too.
+      (sql) => sql`with owner as (
+          select tenant, enabled from live_response.tenants where tenant = ${tenant}::uuid and not removed for share),
+        added as (
+          insert into live_response.cluster_runs (run, tenant, session, options, machines, submitted_by)
+            select ${run}::uuid, tenant, ${sessionJson}::json, ${optionsJson}::json, ${String(distinct.length)}::int, ${submittedBy}
+              from owner where enabled
+            on conflict (run) do nothing returning run),
+        named as (
+          insert into live_response.cluster_run_machines (run, n, machine_id)
+            select added.run, machine.n, machine.id
+              from added, json_array_elements_text(${JSON.stringify(distinct)}::json) with ordinality as machine (id, n))
+        select enabled from owner`,
+    ).pipe(Effect.flatMap(decodeTenants))
+    if (found === undefined) return yield* new TenantError({ tenant, problem: "Unknown" })
+    if (!found.enabled) return yield* new TenantError({ tenant, problem: "Disabled" })
     return run
   })
 
@@ -162,7 +168,7 @@ const makeWatch = (patiently: Database["Service"]["patiently"], get: Service["ge
         const rows = yield* eventsAfter(run, last)
         const newest = rows.at(-1)
         if (newest !== undefined) return [rows.map(({ event }) => event), Option.some(newest.n)] as const
-        if (state === "failed" && error !== undefined) return yield* error
+        if ((state === "failed" || state === "cancelled") && error !== undefined) return yield* error
         if (state === "cancelled") return yield* new RunError({ run, problem: "Cancelled" })
         if (state === "finished") return [[], Option.none<number>()] as const
         if (!tenantEnabled) return yield* new RunError({ run, problem: "TenantDisabled", tenant: tenantName })
@@ -243,6 +249,14 @@ export const layer: Layer.Layer<Runs, never, Database> = Layer.effect(
     return {
       submit: makeSubmit(database),
       list,
+      countOpen: (tenant) =>
+        patiently(
+          (sql) => sql`select count(*)::int4 as open from live_response.cluster_runs
+            where tenant = ${tenant}::uuid and state in ('queued', 'running')`,
+        ).pipe(
+          Effect.flatMap(decodeCounts),
+          Effect.map(([row]) => row?.open ?? 0),
+        ),
       get,
       watch: makeWatch(patiently, get),
       execution: makeExecution(database),

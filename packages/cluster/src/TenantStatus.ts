@@ -4,9 +4,10 @@
  * @since 0.1.0
  */
 import * as TerminalText from "@live-response/core/TerminalText"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -102,6 +103,16 @@ export interface Service {
    */
   readonly looked: (owner: TenantOwner) => Effect.Effect<void>
 
+  /**
+   * How long ago PostgreSQL last accepted a write of this program, whatever the clock of the machine did since. None before the first one.
+   *
+   * **Details**
+   *
+   * The times of searches are written every five seconds. Where there is none to write, the statement changes no row, and is refused all
+   * the same by a server that accepts no writes, or where the role may not write.
+   */
+  readonly sinceWrite: Effect.Effect<Option.Option<Duration.Duration>>
+
   /** Records why nothing is collected. */
   readonly failed: (owner: TenantOwner, failing: Failing, message: string) => Effect.Effect<void, DatabaseError>
 }
@@ -146,8 +157,12 @@ const makeLooks = Effect.gen(function* () {
     ({ message }) => `the times of searches are not written: ${message}`,
   )
 
+  let writtenAt: bigint | undefined
+  const written = Effect.map(Clock.monotonicTimeNanos, (now) => {
+    writtenAt = now
+  })
+
   const flush = Effect.suspend(() => {
-    if (looks.size === 0) return Effect.void
     const tenants = Array.from(looks.keys())
     const epochs = Array.from(looks.values(), ({ epoch }) => epoch)
     const clears = Array.from(looks.values(), ({ clears }) => clears)
@@ -161,10 +176,13 @@ const makeLooks = Effect.gen(function* () {
             ${`{${clears.join(",")}}`}::boolean[]) as n (tenant, epoch, clears)
           join live_response.tenant_status e using (tenant)) l
         where s.tenant = l.tenant and s.epoch = l.epoch`,
-    ).pipe(reporting)
+    ).pipe(Effect.tap(written), reporting)
   })
   yield* Background.repeat("the record of searches", flush, flushEvery)
   return {
+    sinceWrite: Effect.map(Clock.monotonicTimeNanos, (now) =>
+      Option.map(Option.fromUndefinedOr(writtenAt), (at) => Duration.nanos(now - at)),
+    ),
     looked: ({ epoch, tenant }: TenantOwner) =>
       Effect.sync(() => void looks.set(tenant, { epoch, clears: failures.get(tenant) === "search" })),
     failing: ({ tenant }: TenantOwner, failing: Failing) =>
@@ -184,7 +202,7 @@ const make = Effect.gen(function* () {
       Effect.map((rows) => rows.map(({ status }) => status)),
     )
 
-  const { failing, looked } = yield* makeLooks
+  const { failing, looked, sinceWrite } = yield* makeLooks
   const service: Service = {
     list: read((sql) => sql`true`),
     get: (tenant) =>
@@ -193,6 +211,7 @@ const make = Effect.gen(function* () {
         ([status]) => Option.fromNullishOr(status),
       ),
     looked,
+    sinceWrite,
     failed: (owner, what, message) =>
       Effect.andThen(
         failing(owner, what),

@@ -127,7 +127,7 @@ export class TenantError extends Schema.TaggedError<TenantError>("@live-response
   "TenantError",
   {
     tenant: Schema.String,
-    problem: Schema.Literals(["Unknown", "Disabled", "NameTaken", "PrefixTaken", "Invalid", "Unreadable"]),
+    problem: Schema.Literals(["Unknown", "Disabled", "Removed", "NameTaken", "PrefixTaken", "Invalid", "Unreadable"]),
     detail: Schema.optionalKey(Schema.String),
   },
 ) {
@@ -137,6 +137,8 @@ export class TenantError extends Schema.TaggedError<TenantError>("@live-response
         return `tenant ${this.tenant} is not in the registry; add it first`
       case "Disabled":
         return `tenant ${this.tenant} is disabled; enable it first`
+      case "Removed":
+        return `tenant ${this.tenant} was removed from the registry, which cancelled its open runs; add it again, and give the cluster the run again`
       case "NameTaken":
         return `tenant ${this.tenant} has the name ${this.detail ?? "that was given"}; choose another name`
       case "PrefixTaken":
@@ -387,15 +389,23 @@ const claimedBy = (tenant: TenantId, runner: string | null) => (sql: SqlClient) 
       on conflict (tenant) do update set (epoch, runner, started_at) = (excluded.epoch, excluded.runner, excluded.started_at))
   select epoch, enabled from owner`
 
-/** Removes a tenant, and ends its open runs. None if it is not in the registry. */
-const removeWithRuns = (sql: SqlClient, tenant: TenantId) =>
-  sql`with removed as (
-      update live_response.tenants set removed = true, enabled = false, epoch = epoch + 1, revision = revision + 1,
-        updated_at = now() where tenant = ${tenant}::uuid and not removed returning tenant),
-    cancelled as (
-      update live_response.cluster_runs run set is_cancelling = true, state = 'cancelled', ended_at = now()
-        from removed where run.tenant = removed.tenant and run.state in ('queued', 'running'))
-    select 1 as found from removed`
+const encodeError = Schema.encodeEffect(Schema.fromJsonString(TenantError))
+
+/**
+ * Removes a tenant, and ends its open runs. None if it is not in the registry.
+ *
+ * In two statements: who submits a run holds the row of the tenant, and the second statement sees the run that the first one has
+ * waited for.
+ */
+const removeWithRuns = Effect.fnUntraced(function* (sql: SqlClient, tenant: TenantId) {
+  const why = yield* Effect.orDie(encodeError(refused(tenant, "Removed")))
+  const removed = yield* sql`update live_response.tenants set removed = true, enabled = false, epoch = epoch + 1,
+    revision = revision + 1, updated_at = now() where tenant = ${tenant}::uuid and not removed returning 1 as found`
+  if (removed.length === 0) return removed
+  yield* sql`update live_response.cluster_runs set is_cancelling = true, state = 'cancelled', ended_at = now(),
+    error = ${why}::json where tenant = ${tenant}::uuid and state in ('queued', 'running')`
+  return removed
+})
 
 const make = Effect.gen(function* () {
   const database = yield* Database
@@ -450,7 +460,9 @@ const make = Effect.gen(function* () {
       }).pipe(Effect.repeat({ until: (changed) => changed }), Effect.asVoid),
     enable: (tenant, enabled) => change(tenant, (sql) => sql`enabled = ${String(enabled)}::boolean`),
     remove: (tenant) =>
-      patiently((sql) => removeWithRuns(sql, tenant)).pipe(Effect.flatMap(required(tenant, "Unknown"))),
+      patiently((sql) => sql.withTransaction(removeWithRuns(sql, tenant))).pipe(
+        Effect.flatMap(required(tenant, "Unknown")),
+      ),
     claim: Effect.fnUntraced(function* (tenant, runner) {
       const rows = yield* Effect.flatMap(patiently(claimedBy(tenant, runner ?? null)), decodeEpochs)
       const [claimed] = rows

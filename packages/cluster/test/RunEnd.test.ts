@@ -15,6 +15,7 @@ const logWhere = (events: ReturnType<RunLog["events"]>) => {
   const unused = Effect.die("not used")
   const log: RunLog = {
     start: () => unused,
+    age: () => unused,
     append: () => unused,
     completed: () => Effect.succeed([]),
     machines: () => Stream.empty,

@@ -1,18 +1,29 @@
 /** Runs that are given to the cluster: who submits and watches them needs the database alone. */
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { type ClusterRun, RunId } from "@live-response/cluster/ClusterRun"
 import * as Database from "@live-response/cluster/Database"
 import * as Runs from "@live-response/cluster/Runs"
 import * as Tenants from "@live-response/cluster/Tenants"
+import * as ObjectStore from "@live-response/core/ObjectStore"
+import { Files, ObjectStoreError } from "@live-response/core/ObjectStoreError"
 import { keyOf, type ResultRef } from "@live-response/core/ResultRef"
 import * as ResultStore from "@live-response/core/ResultStore"
 import * as Session from "@live-response/core/Session"
+import * as SpooledResults from "@live-response/core/SpooledResults"
 import { StoreError } from "@live-response/core/StoreError"
+import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
+import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { machines } from "../../core/test/support/fleets.ts"
@@ -22,6 +33,11 @@ import { nameOf, namesOf, options, services, session, tenantWith, watchAll } fro
 import { startServer } from "./support/server.ts"
 
 startServer()
+
+const tempDirectory = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "live-response-runs-"))),
+  (directory) => Effect.sync(() => rmSync(directory, { recursive: true, force: true })),
+)
 
 const decodeRun = Schema.decodeEffect(RunId)
 
@@ -36,10 +52,28 @@ const reopen = (run: ClusterRun["run"], { cancelling = false, event = "" } = {})
     ),
   )
 
-/** The results that the events of a run say are stored, with their hashes. It may have been cancelled. */
+/** The clock of a machine that is wrong by an hour. */
+const anHourAhead = (clock: Clock.Clock): Clock.Clock => {
+  const millis = () => clock.currentTimeMillisUnsafe() + 3_600_000
+  const nanos = () => BigInt(millis()) * 1_000_000n
+  return {
+    currentTimeMillisUnsafe: millis,
+    currentTimeMillis: Effect.sync(millis),
+    currentTimeNanosUnsafe: nanos,
+    currentTimeNanos: Effect.sync(nanos),
+    monotonicTimeNanosUnsafe: () => clock.monotonicTimeNanosUnsafe(),
+    monotonicTimeNanos: clock.monotonicTimeNanos,
+    sleep: (duration) => clock.sleep(duration),
+  }
+}
+
+/** The events of a run, which may have been cancelled. */
+const eventsOf = (run: ClusterRun["run"]) =>
+  Stream.unwrap(Runs.Runs.useSync(({ watch }) => watch(run))).pipe(Stream.catchTag("RunError", () => Stream.empty))
+
+/** The results that the events of a run say are stored, with their hashes. */
 const completedOf = (run: ClusterRun["run"]) =>
-  Stream.unwrap(Runs.Runs.useSync(({ watch }) => watch(run))).pipe(
-    Stream.catchTag("RunError", () => Stream.empty),
+  eventsOf(run).pipe(
     Stream.filterMap((event) =>
       "result" in event && event.result.event === "completed"
         ? Result.succeed(`${keyOf(event.result)} ${event.result.sha256}`)
@@ -180,6 +214,46 @@ describe.concurrent("Runs", () => {
   )
 
   it.live(
+    "reports the sessions that started and finished before an owner could say so, where the run is cancelled",
+    () =>
+      Effect.gen(function* () {
+        const { own, runs, submit } = yield* tenantWith({ machines: machines(3) })
+        yield* Effect.forkScoped(own)
+        const run = yield* submit()
+        yield* watchAll(run)
+        const finished = yield* runs.get(run)
+        yield* reopen(run, { cancelling: true })
+        const names = () => Effect.map(Stream.runCollect(eventsOf(run)), namesOf)
+        yield* Effect.exit(watchAll(run))
+        assert.deepStrictEqual(yield* names(), { started: 3, ended: 3, "result completed": 3 })
+        const { counts, state } = yield* runs.get(run)
+        assert.deepStrictEqual({ counts, state }, { counts: finished.counts, state: "cancelled" })
+      }).pipe(Effect.scoped, Effect.provide(services)),
+  )
+
+  it.live("counts a deadline by the clock of the database, whatever the clock of the runner says", () =>
+    Effect.gen(function* () {
+      const { own, runs, sessions, submit } = yield* tenantWith({ machines: machines(2) })
+      const ahead = Effect.updateService(own, Clock.Clock, anHourAhead)
+      const timed = { ...options, deadline: Duration.minutes(30) }
+      const [current, late] = [
+        yield* submit({ options: timed }),
+        yield* submit({ options: timed, session: Session.Session.make({ ...session, comment: "another" }) }),
+      ]
+      yield* Database.Database.use(({ query }) =>
+        query(
+          (sql) => sql`update live_response.cluster_runs set at = at - interval '31 minutes' where run = ${late}::uuid`,
+        ),
+      )
+      yield* Effect.forkScoped(ahead)
+      assert.deepInclude(namesOf(yield* watchAll(current)), { started: 2, ended: 2 })
+      assert.deepStrictEqual(namesOf(yield* watchAll(late)), { notStarted: 2 })
+      assert.strictEqual((yield* runs.get(late)).state, "finished")
+      assert.deepStrictEqual(yield* sessions, [1, 1])
+    }).pipe(Effect.scoped, Effect.provide(services)),
+  )
+
+  it.live(
     "ends a run that no owner can end, because its tenant is disabled, and says why one that is watched waits",
     () =>
       Effect.gen(function* () {
@@ -215,11 +289,51 @@ describe.concurrent("Runs", () => {
       const cancelled = yield* runs.get(waiting)
       assert.strictEqual(cancelled.state, "cancelled")
       assert.isDefined(cancelled.endedAt)
+      assert.match(
+        (yield* Effect.flip(watchAll(waiting))).message,
+        /^tenant \S+ was removed from the registry, which cancelled/,
+      )
       yield* Tenants.Tenants.use(({ add }) => add(tenant, named("contoso")))
       yield* Effect.forkScoped(own)
       const later = yield* submit({ machines: [] })
       yield* watchAll(later)
       assert.deepStrictEqual(yield* sessions, [1])
+    }).pipe(Effect.scoped, Effect.provide(services)),
+  )
+
+  it.live("cancels a run that is submitted while its tenant is removed", () =>
+    Effect.gen(function* () {
+      const { runs, submit, tenant } = yield* tenantWith({ machines: machines(1) })
+      const { query } = yield* Database.Database
+      const [inserted, go] = [yield* Latch.make(), yield* Latch.make()]
+      // Holds what the submission of another run holds, until it has inserted the run.
+      const submitting = query((sql) =>
+        sql.withTransaction(
+          Effect.gen(function* () {
+            yield* sql`select 1 from live_response.tenants where tenant = ${tenant}::uuid for share`
+            yield* inserted.open
+            yield* go.await
+            return yield* sql`insert into live_response.cluster_runs (run, tenant, session, options, machines, submitted_by)
+              select gen_random_uuid(), tenant, session, options, 0, 'another' from live_response.cluster_runs
+                where run = ${run}::uuid returning run::text as run`
+          }),
+        ),
+      )
+      const run = yield* submit()
+      const submitted = yield* Effect.forkChild(submitting)
+      yield* inserted.await
+      const removal = yield* Effect.forkChild(Tenants.Tenants.use(({ remove }) => remove(tenant)))
+      yield* query((sql) => sql`select 1 from pg_locks where not granted`).pipe(
+        Effect.repeat({ until: ({ length }) => length > 0, schedule: Schedule.spaced("20 millis") }),
+      )
+      yield* go.open
+      yield* Fiber.join(submitted)
+      yield* Fiber.join(removal)
+      assert.deepStrictEqual(
+        (yield* runs.list({ tenant })).map(({ state }) => state),
+        ["cancelled", "cancelled"],
+      )
+      assert.match((yield* Effect.flip(submit())).message, /is not in the registry; add it first$/)
     }).pipe(Effect.scoped, Effect.provide(services)),
   )
 
@@ -261,6 +375,41 @@ describe.concurrent("Runs", () => {
       )
       assert.deepInclude(namesOf(events), { started: 2, ended: 2, unavailable: 1, "result completed": 2 })
       assert.deepStrictEqual(yield* sessions, [1, 1])
+    }).pipe(Effect.scoped, Effect.provide(services)),
+  )
+
+  it.live("says once that the object store is full, and stores each result with one link when it is not any more", () =>
+    Effect.gen(function* () {
+      const { endpoint, sessions, simulator, submit, tenant } = yield* tenantWith({ machines: machines(3) })
+      let isFull = true
+      const full = new Files({ problem: "DiskFull", detail: "ENOSPC" })
+      const objects = Layer.effect(
+        ObjectStore.ObjectStore,
+        Effect.map(ObjectStore.ObjectStore, (store) => ({
+          ...store,
+          put: (path, content) =>
+            Effect.suspend(() =>
+              isFull ? Effect.fail(new ObjectStoreError({ object: path, reason: full })) : store.put(path, content),
+            ),
+        })),
+      ).pipe(Layer.provide(ObjectStore.layerMemory))
+      const results = SpooledResults.layer({ spool: yield* tempDirectory, prefix: "contoso" }).pipe(
+        Layer.provide([objects, NodeLiveResponse.layerFiles]),
+        Layer.orDie,
+      )
+      yield* Effect.forkScoped(executeFor(tenant, endpoint, undefined, results))
+      const run = yield* submit()
+      const events = yield* Stream.unwrap(Runs.Runs.useSync(({ watch }) => watch(run))).pipe(
+        Stream.tap((event) =>
+          Effect.sync(() => {
+            if ("unavailable" in event) isFull = false
+          }),
+        ),
+        Stream.runCollect,
+      )
+      assert.deepInclude(namesOf(events), { started: 3, ended: 3, unavailable: 1, "result completed": 3 })
+      assert.deepStrictEqual(yield* sessions, [1, 1, 1])
+      assert.strictEqual((yield* simulator.calls).filter(({ kind }) => kind === "link").length, 3)
     }).pipe(Effect.scoped, Effect.provide(services)),
   )
 

@@ -28,7 +28,7 @@ import { FollowPosition, type Key } from "./FollowPosition.ts"
 import { type BatchOptions, LiveResponse } from "./LiveResponse.ts"
 import type { MachineAction } from "./MachineAction.ts"
 import { ActionResult, ofAction, ResultRef } from "./ResultRef.ts"
-import { Timing } from "./Timing.ts"
+import * as Timing from "./Timing.ts"
 
 /**
  * The machine actions to follow.
@@ -98,7 +98,7 @@ const refOf = ({ index, machineActionId }: ResultRef): ResultRef => ResultRef.ma
 
 /** Keeps track of results from the moment their action is final until they are finished. */
 const makeTracker = Effect.gen(function* () {
-  const timing = yield* Timing
+  const timing = yield* Timing.Timing
   const results = new Map<string, OpenResult>()
   const due = yield* Queue.unbounded<ResultRef>()
   const delays = yield* FiberSet.make()
@@ -175,21 +175,19 @@ const onEvent = Effect.fnUntraced(function* (
   }
 })
 
-/** Reports each search for new actions with the time of the next one, which the feed's schedule gives. */
+/** Reports each search for new actions with the time of the next one: the very wait that the feed starts, which may be a random one. */
 const makeSearches = Effect.gen(function* () {
-  const timing = yield* Timing
-  const step = yield* Schedule.toStep(timing.follow)
   const latest = yield* Queue.sliding<FollowEvent.Searched>(1)
+  const report = (delay: Duration.Duration) =>
+    Effect.flatMap(DateTime.now, (at) =>
+      Queue.offer(latest, FollowEvent.Searched.make({ at, next: DateTime.addDuration(at, delay) })),
+    )
   return {
     events: Stream.fromQueue(latest),
-    report: Effect.flatMap(DateTime.now, (at) =>
-      Pull.matchEffect(step(DateTime.toEpochMillis(at), undefined), {
-        onSuccess: ([, delay]) =>
-          Effect.asVoid(Queue.offer(latest, FollowEvent.Searched.make({ at, next: DateTime.addDuration(at, delay) }))),
-        onFailure: Effect.failCause,
-        onDone: () => Effect.void,
-      }),
-    ),
+    reported: (timing: Timing.Settings): Timing.Settings => ({
+      ...timing,
+      follow: Schedule.modifyDelay(timing.follow, ({ duration }) => Effect.as(report(duration), duration)),
+    }),
   }
 })
 
@@ -205,9 +203,8 @@ const attempt = Effect.fnUntraced(function* <R>(options: Options<R>, onReached: 
   const actions = ActionFeed.stream({
     filter,
     from: stored ?? ActionFeed.Position.make({ since: options.since, open: [] }),
-    onPosition: (position) =>
-      onReached.pipe(Effect.andThen(searches.report), Effect.andThen(positions.save(key, position))),
-  })
+    onPosition: (position) => Effect.andThen(onReached, positions.save(key, position)),
+  }).pipe(Stream.updateService(Timing.Timing, searches.reported))
   const openResults = Effect.fnUntraced(function* (finished: ActionFeed.FinishedAction) {
     const refs = isSelected(finished.action) ? tracker.open(finished) : []
     yield* refs.length === 0 ? finished.handled : (options.onAction?.(finished.action) ?? Effect.void)
@@ -322,7 +319,7 @@ export const run = <R = never>(
 ): Stream.Stream<Event, BatchError, LiveResponse | DefenderApi | ActionWatch | FollowPosition | R> =>
   Stream.unwrap(
     Effect.gen(function* () {
-      const timing = yield* Timing
+      const timing = yield* Timing.Timing
       const api = { isReached: false }
       const onReached = Effect.sync(() => {
         api.isReached = true

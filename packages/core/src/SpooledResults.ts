@@ -3,20 +3,32 @@
  *
  * @since 0.1.0
  */
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Path from "effect/Path"
+import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
+import { DiskSpace } from "./DiskSpace.ts"
 import { Hasher } from "./Hasher.ts"
 import { allowBorrowing } from "./internal/borrowing.ts"
+import { monotonicMillis } from "./internal/monotonic.ts"
+import * as OutagePatience from "./internal/outagePatience.ts"
+import * as SpaceWatch from "./internal/spaceWatch.ts"
 import * as Spool from "./internal/spool.ts"
+import * as StoreGate from "./internal/storeGate.ts"
+import { LinkGate, NotNow } from "./LinkGate.ts"
 import * as ObjectStore from "./ObjectStore.ts"
 import type { ObjectStoreError } from "./ObjectStoreError.ts"
+import { reportNow } from "./Reporter.ts"
+import { Retrying } from "./ResultEvent.ts"
+import { keyOf, type ResultRef } from "./ResultRef.ts"
 import * as ResultStore from "./ResultStore.ts"
-import { StoreError } from "./StoreError.ts"
+import { ofService, StoreError } from "./StoreError.ts"
 
 /**
  * @since 0.1.0
@@ -40,6 +52,48 @@ const toStoreError = (error: ObjectStoreError): StoreError => {
   return new StoreError({ path, ...problem, ...(error.isOfObject ? { ofResult: true } : {}) })
 }
 
+/** A permit of the quota is given back if no result can be stored within this time. */
+const linkPatience = "30 seconds"
+
+/** Says why results are not stored yet. Many wait for the same, so once a minute is enough. */
+const makeReport = () => {
+  let last = -Infinity
+  return Effect.fnUntraced(function* (ref: ResultRef, error: StoreError) {
+    const now = yield* monotonicMillis
+    if (now - last < Duration.toMillis(OutagePatience.longest)) return
+    last = now
+    const { message } = error
+    yield* reportNow((at) => Retrying.make({ at, ...ref, delay: OutagePatience.longest, message, error }))
+  })
+}
+
+/** How often the disk of the spool is looked at while it is full. */
+const lookEvery = "5 seconds"
+
+/** Lets a link be requested when its result can be stored: in the object store, and in the spool before. */
+const makeLinkGate = (
+  { prefix, spool }: Options,
+  { disk, linksOf, uploads }: StoreGate.Gates,
+  report: ReturnType<typeof makeReport>,
+) =>
+  Effect.map(DiskSpace, (space) => {
+    const untilSpace = (ref: ResultRef) =>
+      SpaceWatch.fullOf(space, spool).pipe(
+        Effect.tap((full) => {
+          if (full === undefined) return disk.end
+          const error = ofService(full)
+          return Effect.andThen(disk.warn(error.message), report(ref, error))
+        }),
+        Effect.repeat({ until: (full) => full === undefined, schedule: Schedule.spaced(lookEvery) }),
+      )
+    return (ref: ResultRef) =>
+      uploads.untilOpen.pipe(
+        Effect.andThen(untilSpace(ref)),
+        Effect.andThen(linksOf(prefix).turnOf(keyOf(ref))),
+        Effect.timeoutOrElse({ duration: linkPatience, orElse: () => Effect.fail(new NotNow()) }),
+      )
+  })
+
 /**
  * Stores results as `<prefix>/<machineActionId>/<index>.<json|gz|zip|bin>` in the object store.
  *
@@ -55,7 +109,9 @@ const toStoreError = (error: ObjectStoreError): StoreError => {
  *
  * **Gotchas**
  *
- * While the object store does not answer, `complete` waits and retries, as that store does it.
+ * While the object store does not answer, `complete` waits and retries, as that store does it. While it is full or in trouble for
+ * long, results wait in the spool, one upload tries again, and no link is requested. After any other failure of the spool or the store,
+ * links under this prefix are requested one by one until a result is stored: a link is lost where its result can't be stored.
  *
  * @since 0.1.0
  * @category layers
@@ -63,31 +119,40 @@ const toStoreError = (error: ObjectStoreError): StoreError => {
 export const layer = (
   options: Options,
 ): Layer.Layer<ResultStore.ResultStore, StoreError, ObjectStore.ObjectStore | FileSystem.FileSystem | Path.Path> =>
-  Layer.effect(
-    ResultStore.ResultStore,
+  Layer.effectContext(
     Effect.gen(function* () {
       const objects = yield* ObjectStore.ObjectStore
       const spooled = yield* ResultStore.ResultStore
       const hasher = yield* Hasher
       const spool = yield* Spool.open(options.spool)
       const nameOf = (path: string) => ObjectStore.join(options.prefix, path)
+      const gates = StoreGate.gatesOf(objects)
+      const links = gates.linksOf(options.prefix)
+      const report = makeReport()
 
       /** Moves a file of the spool to the object store. Where that fails the result is downloaded again, so the file goes as well. */
-      const upload = (path: string, { bytes, sha256 }: Pick<ResultStore.StoredResult, "bytes" | "sha256">) =>
-        objects.put(nameOf(path), { bytes, sha256, stream: spool.read(path) }).pipe(
+      const upload = (
+        path: string,
+        { bytes, sha256 }: Pick<ResultStore.StoredResult, "bytes" | "sha256">,
+        onWait: (error: ObjectStoreError) => Effect.Effect<void> = () => Effect.void,
+      ) =>
+        gates.uploads.through(objects.put(nameOf(path), { bytes, sha256, stream: spool.read(path) }), onWait).pipe(
           // A batch completes results uninterruptibly, and an upload may take long.
           Effect.interruptible,
           Effect.catchTag("ObjectStoreError", (error) => Effect.fail(toStoreError(error))),
           Effect.ensuring(Effect.ignore(spool.remove(path))),
         )
 
-      return ResultStore.withLocks({
+      const store = ResultStore.withLocks({
         open: Effect.fnUntraced(function* (ref) {
+          yield* Effect.addFinalizer((exit) => links.finish(keyOf(ref), exit))
           yield* spool.use(ref.machineActionId)
           const writer = yield* spooled.open(ref)
           return allowBorrowing({
             ...writer,
-            complete: Effect.tap(writer.complete, (stored) => upload(stored.path, stored)),
+            complete: Effect.tap(writer.complete, (stored) =>
+              upload(stored.path, stored, (error) => report(ref, ofService(toStoreError(error)))),
+            ),
           })
         }),
         has: ({ bytes, path }) =>
@@ -107,6 +172,9 @@ export const layer = (
           return size
         }, Effect.scoped),
       })
+      return Context.make(ResultStore.ResultStore, store).pipe(
+        Context.add(LinkGate, yield* makeLinkGate(options, gates, report)),
+      )
     }),
   ).pipe(Layer.provide(ResultStore.layerFileSystem({ directory: options.spool, isTemporary: true })))
 

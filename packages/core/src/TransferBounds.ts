@@ -225,6 +225,9 @@ export const layerShare = (user: string): Layer.Layer<ResultStore, never, Result
     Effect.gen(function* () {
       const { shareOf } = yield* TransferBounds
       const { gate, store } = shareOf(user)
-      return Context.make(ResultStore, store(yield* ResultStore)).pipe(Context.add(LinkGate, gate))
+      // That of the store comes first: what waits for it uses nothing.
+      const ofStore = yield* LinkGate
+      const both = (ref: ResultRef) => Effect.andThen(ofStore(ref), gate(ref))
+      return Context.make(ResultStore, store(yield* ResultStore)).pipe(Context.add(LinkGate, both))
     }),
   )

@@ -155,6 +155,27 @@ describe("Follow.run", () => {
     }).pipe(Effect.scoped, Effect.provide(layer)),
   )
 
+  it.effect("says when the next search really starts, where the wait is a random one", () =>
+    Effect.gen(function* () {
+      const searches: Array<{ readonly at: number; readonly next: number }> = []
+      const report = (event: Follow.Event) =>
+        Effect.sync(() => {
+          if (event.event !== "searched") return
+          searches.push({ at: event.at.epochMilliseconds, next: event.next.epochMilliseconds })
+        })
+      yield* Effect.updateService(follow({}, report), Timing.Timing, (timing) => ({
+        ...timing,
+        follow: Schedule.jittered(timing.follow),
+      }))
+      yield* pass("5 minutes")
+      assert.isAbove(searches.length, 3)
+      assert.deepStrictEqual(
+        searches.slice(1).map(({ at }) => at),
+        searches.slice(0, -1).map(({ next }) => next),
+      )
+    }).pipe(Effect.scoped, Effect.provide(layer)),
+  )
+
   it.effect("starts from `since` only if no position is stored", () =>
     Effect.gen(function* () {
       yield* pass("1 day")

@@ -4,7 +4,10 @@ import { join } from "node:path"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import * as ObjectStore from "@live-response/core/ObjectStore"
-import { ObjectStoreError, Refused } from "@live-response/core/ObjectStoreError"
+import { DiskSpace } from "@live-response/core/DiskSpace"
+import { Reporter } from "@live-response/core/Reporter"
+import { LinkGate } from "@live-response/core/LinkGate"
+import { Files, ObjectStoreError, Refused } from "@live-response/core/ObjectStoreError"
 import { ResultHead } from "@live-response/core/ResultChunk"
 import * as ResultStore from "@live-response/core/ResultStore"
 import * as SpooledResults from "@live-response/core/SpooledResults"
@@ -15,6 +18,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import { TestClock } from "effect/testing"
 import { contentOf } from "./support/ObjectStoreSuite.ts"
 import { suite } from "./support/ResultStoreSuite.ts"
 import { patterned, refAt, tempDirectory } from "./support/samples.ts"
@@ -34,9 +38,9 @@ const head = ResultHead.make({ length: bytes.length, etag: `"0x1"` })
 const name = `tenants/one/${ref.machineActionId}/0.bin`
 const action = ref.machineActionId
 
-const store = (content = bytes) =>
+const store = (content = bytes, of = ref) =>
   Effect.gen(function* () {
-    const writer = yield* (yield* ResultStore.ResultStore).open(ref)
+    const writer = yield* (yield* ResultStore.ResultStore).open(of)
     yield* writer.write({ head: ResultHead.make({ length: content.length }), offset: 0, bytes: content })
     return yield* writer.complete
   }).pipe(Effect.scoped)
@@ -49,6 +53,7 @@ const objects = (change: (store: ObjectStore.Service) => Partial<ObjectStore.Ser
   })
 
 const broken = new ObjectStoreError({ object: name, reason: new Refused({ status: 403, code: "Denied" }) })
+const full = new ObjectStoreError({ object: name, reason: new Files({ problem: "DiskFull", detail: "ENOSPC" }) })
 
 describe("SpooledResults.layer", () => {
   it.live("leaves nothing in the spool, and everything in the object store", () =>
@@ -65,6 +70,101 @@ describe("SpooledResults.layer", () => {
         const info = Option.getOrThrow(yield* memory.info(`tenants/one/${stored.path}`))
         assert.strictEqual(info.bytes, stored.bytes)
       }).pipe(Effect.provide(spooledIn(spool).pipe(Layer.provide(layer))))
+    }).pipe(Effect.scoped),
+  )
+
+  it.live(
+    "keeps results while the store is full, tries one of them, and lets no link be requested until there is space",
+    () =>
+      Effect.gen(function* () {
+        const spool = yield* tempDirectory
+        let isFull = true
+        const uploads = { failed: 0, now: 0, most: 0 }
+        const { layer } = yield* objects(({ put }) => ({
+          put: (path, content) =>
+            Effect.suspend(() => {
+              if (!isFull) return put(path, content)
+              uploads.failed++
+              uploads.most = Math.max(uploads.most, ++uploads.now)
+              return Effect.andThen(Effect.yieldNow, Effect.fail(full)).pipe(
+                Effect.ensuring(Effect.sync(() => uploads.now--)),
+              )
+            }),
+        }))
+        yield* Effect.gen(function* () {
+          const gate = yield* LinkGate
+          yield* gate(ref)
+          const waiting = yield* Effect.forkChild(store())
+          yield* Effect.repeat(Effect.sleep("5 millis"), { until: () => uploads.failed > 1 })
+          const link = yield* Effect.forkChild(gate({ ...ref, index: 1 }))
+          const others = yield* Effect.forEach([2, 3, 4], (index) => Effect.forkChild(store(bytes, { ...ref, index })))
+          yield* Effect.repeat(Effect.sleep("5 millis"), { until: () => uploads.failed > 2 })
+          assert.deepStrictEqual(
+            [link, waiting, ...others].map((fiber) => fiber.pollUnsafe()),
+            Array(5).fill(undefined),
+          )
+          assert.strictEqual(uploads.most, 1)
+          isFull = false
+          assert.strictEqual((yield* Fiber.join(waiting)).bytes, bytes.length)
+          yield* Fiber.joinAll([link, ...others])
+        }).pipe(Effect.provide(spooledIn(spool).pipe(Layer.provide(layer))))
+      }).pipe(Effect.scoped),
+  )
+
+  it.effect("lets no link be requested while the disk of the spool is full, and says so", () =>
+    Effect.gen(function* () {
+      const spool = yield* tempDirectory
+      const { layer } = yield* objects()
+      let free = 0
+      const disk = { of: () => Effect.sync(() => Option.some({ free, total: 100e9 })) }
+      const events: Array<string> = []
+      const report = (event: { readonly event: string }) => Effect.sync(() => void events.push(event.event))
+      yield* Effect.gen(function* () {
+        const gate = yield* LinkGate
+        const [first, second] = [
+          yield* Effect.forkChild(gate(ref), { startImmediately: true }),
+          yield* Effect.forkChild(gate({ ...ref, index: 1 }), { startImmediately: true }),
+        ]
+        yield* TestClock.adjust("20 seconds")
+        assert.deepStrictEqual([first.pollUnsafe(), second.pollUnsafe(), events], [undefined, undefined, ["retrying"]])
+        free = 50e9
+        yield* TestClock.adjust("5 seconds")
+        yield* Fiber.joinAll([first, second])
+      }).pipe(
+        Effect.provideService(Reporter, report),
+        Effect.provide(spooledIn(spool).pipe(Layer.provide([layer, Layer.succeed(DiskSpace, disk)]))),
+      )
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("lets one link at a time be requested after a failure, also once the work is started again", () =>
+    Effect.gen(function* () {
+      let isBroken = true
+      const { layer } = yield* objects(({ put }) => ({
+        put: (path, content) => (isBroken ? Effect.fail(broken) : put(path, content)),
+      }))
+      const restarted = <A, E>(use: Effect.Effect<A, E, ResultStore.ResultStore>) =>
+        Effect.gen(function* () {
+          const spool = yield* tempDirectory
+          return yield* Effect.provide(use, spooledIn(spool).pipe(Layer.provide(layer)))
+        })
+      yield* Effect.exit(restarted(store()))
+      yield* restarted(
+        Effect.gen(function* () {
+          const gate = yield* LinkGate
+          yield* gate(ref)
+          const link = yield* Effect.forkChild(gate({ ...ref, index: 1 }), { startImmediately: true })
+          assert.isUndefined(link.pollUnsafe())
+          yield* Effect.exit(store())
+          yield* Fiber.join(link)
+          const other = yield* Effect.forkChild(gate({ ...ref, index: 2 }), { startImmediately: true })
+          assert.isUndefined(other.pollUnsafe())
+          isBroken = false
+          yield* store(bytes, { ...ref, index: 1 })
+          yield* Fiber.join(other)
+          yield* gate({ ...ref, index: 3 })
+        }),
+      )
     }).pipe(Effect.scoped),
   )
 

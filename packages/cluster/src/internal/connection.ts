@@ -5,7 +5,15 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import type { SqlError } from "effect/sql/SqlError"
-import { DatabaseError, InvalidAddress, type Reason, Refused, TlsFailed, Unreachable } from "../DatabaseError.ts"
+import {
+  DatabaseError,
+  InvalidAddress,
+  ReadOnly,
+  type Reason,
+  Refused,
+  TlsFailed,
+  Unreachable,
+} from "../DatabaseError.ts"
 import * as Address from "./address.ts"
 import * as SqlErrors from "./sqlError.ts"
 
@@ -41,6 +49,7 @@ export const connect = Effect.fnUntraced(function* (options: Options) {
     const description = TerminalText.shorten(TerminalText.withoutSecrets(SqlErrors.describe(error), secrets))
     const tls = SqlErrors.tlsProblem(error)
     if (tls !== undefined) return failed(new TlsFailed({ problem: tls, description }))
+    if (SqlErrors.isReadOnly(error)) return failed(new ReadOnly({ description }))
     return failed(SqlErrors.isTransient(error) ? new Unreachable({ description }) : new Refused({ description }))
   }
   const client = yield* PgClient.make({

@@ -2,6 +2,7 @@
 import type { BatchEvent } from "@live-response/core/BatchEvent"
 import * as FleetEvent from "@live-response/core/FleetEvent"
 import type * as FleetJournal from "@live-response/core/FleetJournal"
+import type { MachineActionId } from "@live-response/core/MachineAction"
 import type * as ResultEvent from "@live-response/core/ResultEvent"
 import * as ResultRef from "@live-response/core/ResultRef"
 import * as DateTime from "effect/DateTime"
@@ -15,24 +16,26 @@ import { RunProgress } from "./runProgress.ts"
 const isPresent = (event: BatchEvent): event is ResultEvent.Skipped =>
   event.event === "skipped" && event.reason === "present"
 
-/** The event of an entry of the journal that its execution did not store, because it was stopped right after the entry. */
+/**
+ * The events of an entry of the journal that its execution did not store, because it was stopped right after the entry. What the run
+ * has stored already is dropped where the events are appended.
+ */
 const ofEntry = (
   { machineId, ...entry }: FleetJournal.Entry,
-  progress: RunProgress,
   now: DateTime.Utc,
 ): ReadonlyArray<FleetEvent.FleetEvent> => {
   const of = { machineId, at: entry.at ?? now }
+  const started = (machineActionId: MachineActionId) =>
+    FleetEvent.Started.make({ ...of, machineActionId, as: "resumed" })
   switch (entry.entry) {
     case "starting": {
       const message = `live response on ${machineId}: whether it has started is not known; the same run, given to the cluster again, searches for it`
       return [FleetEvent.NotStarted.make({ ...of, message })]
     }
     case "started":
-      return [FleetEvent.Started.make({ ...of, machineActionId: entry.machineActionId, as: "resumed" })]
+      return [started(entry.machineActionId)]
     case "ended":
-      return progress.hasStarted(machineId)
-        ? [FleetEvent.Ended.make({ ...of, action: entry.action, earlier: false })]
-        : []
+      return [started(entry.action.id), FleetEvent.Ended.make({ ...of, action: entry.action, earlier: false })]
     case "notStarted":
       return []
   }
@@ -71,7 +74,7 @@ export const open = Effect.fnUntraced(function* (log: RunLog.RunLog, run: RunId)
   const settleSessions = Effect.fnUntraced(function* () {
     const now = yield* DateTime.now
     const entries = yield* Stream.runCollect(log.sessions(run))
-    yield* append(entries.flatMap((entry) => ofEntry(entry, progress, now)).map((session) => ({ session })))
+    yield* append(entries.flatMap((entry) => ofEntry(entry, now)).map((session) => ({ session })))
   })
   const settleResults = Effect.suspend(() =>
     log.completed(progress.resultsLeft.filter((ref) => progress.isOwn(ref))),

@@ -7,6 +7,7 @@ import type { Session } from "@live-response/core/Session"
 import type { StoreError } from "@live-response/core/StoreError"
 import * as Arr from "effect/Array"
 import type * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -29,6 +30,8 @@ const StartedRow = Schema.Struct({
   at: Schema.NullOr(Schema.DateTimeUtcFromMillis),
 })
 
+const AgeRow = Schema.Struct({ age: Schema.DurationFromMillis })
+
 const MachineRow = Schema.Struct({ n: Schema.Int, machineId: Schema.String })
 
 const SessionRow = Schema.Struct({ n: Schema.Int, entry: Schema.fromJsonString(FleetJournal.Entry) })
@@ -46,6 +49,9 @@ const pageSize = 1000
 export interface RunLog {
   /** Records that this owner executes the run. None if it has finished or was cancelled. */
   readonly start: (run: RunId) => Effect.Effect<Option.Option<Started>, StoreError>
+
+  /** How long ago it was submitted, by the database's clock: those of the machines differ. */
+  readonly age: (run: RunId) => Effect.Effect<Duration.Duration, StoreError>
 
   /** The ids of the machines. */
   readonly machines: (run: RunId) => Stream.Stream<string, StoreError>
@@ -89,7 +95,14 @@ const pages = <A extends { readonly n: number }>(
 
 const makeReads = ({
   read,
-}: TenantTables.TenantTables): Pick<RunLog, "machines" | "events" | "sessions" | "completed"> => ({
+}: TenantTables.TenantTables): Pick<RunLog, "age" | "machines" | "events" | "sessions" | "completed"> => ({
+  age: (run) =>
+    read(
+      AgeRow,
+      (sql, tenant) => sql`select floor(extract(epoch from now() - at) * 1000)::float8 as age
+        from live_response.cluster_runs where run = ${run}::uuid and tenant = ${tenant}`,
+    ).pipe(Effect.map(([row]) => row?.age ?? Duration.zero)),
+
   machines: (run) =>
     pages((last) =>
       read(

@@ -29,10 +29,6 @@ export class RunProgress {
     return { ...this.sessions, completed: this.completed, failedResults: this.failedResults }
   }
 
-  hasStarted(machineId: string): boolean {
-    return this.started.has(machineId.toLowerCase())
-  }
-
   isDone(machineId: string): boolean {
     return this.done.has(machineId.toLowerCase())
   }

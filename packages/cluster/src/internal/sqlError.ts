@@ -17,6 +17,10 @@ const decodeState = Schema.decodeUnknownOption(
  */
 const passes = /^(08|53|57P|57014|55P03|40)/
 
+/** A statement that writes, at a server that accepts none: it waits for the next primary, or for space. */
+export const isReadOnly = ({ reason }: SqlError): boolean =>
+  Option.exists(decodeState(reason.cause), ({ code }) => code === "25006")
+
 /** PgBouncer says this of every connection until its settings are changed. Its state is that of all its errors, 08P01. */
 const neverPasses = /^unsupported startup parameter/
 

@@ -99,6 +99,7 @@ export const everyQuery = Effect.fnUntraced(function* (results: number) {
     "calls of a quota": () => quota.calls,
     "list the tenants": () => tenants.list,
     "claim a tenant": () => tenants.claim(tenantAt(1)),
+    "count the open runs of a tenant": () => runs.countOpen(tenantAt(0)),
     "submit and cancel a run": () =>
       Effect.flatMap(
         runs.submit({

@@ -53,7 +53,7 @@ export const troubleOf = (error: HttpClientError): Trouble => {
 export const nextStep = (cause: Cause): string => {
   switch (cause) {
     case "certificate":
-      return "this machine does not trust the server's certificate; where a proxy signs for it, set NODE_EXTRA_CA_CERTS=/path/to/ca.pem"
+      return "this machine does not trust the server's certificate; where a proxy signs for it, set NODE_EXTRA_CA_CERTS=/path/to/ca.pem; where it has expired or is not valid yet, check the clock of this machine"
     case "proxy":
       return "check the proxy in HTTPS_PROXY and its credentials, as in HTTPS_PROXY=http://user:password@host:port"
     case "name":

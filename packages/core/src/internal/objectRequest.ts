@@ -74,7 +74,10 @@ const longestText = 256 * 1024
 /** In bytes: what is sent within the time-out of one head. A longer body has more time. */
 const quickLength = 4 * 1024 * 1024
 
-const unavailable = new Set([408, 429, 500, 502, 503, 504])
+const unavailable = new Set([408, 429, 500, 502, 503, 504, 507])
+
+/** What services with the API of S3 say, with 403 or 400, where a bucket or its disks are full: such as `QuotaExceeded`. */
+const isFull = (code: string): boolean => /quota.*exceed|storagefull|insufficientstorage/i.test(code)
 
 /** The first element of this name in a document of a store, whose names and texts have no entities that matter here. */
 export const elementOf = (document: string, name: string): string | undefined => {
@@ -124,7 +127,7 @@ const reasonOf = Effect.fnUntraced(function* (kind: Kind, answer: Answer, { secr
   const { headers, status, text } = answer
   const code = answer.code === undefined ? undefined : foreignText(answer.code, secrets, 80)
   const known = { status, ...(code === undefined ? {} : { code }) }
-  if (unavailable.has(status) || (code !== undefined && kind.isTransient?.(code) === true)) {
+  if (unavailable.has(status) || (code !== undefined && (isFull(code) || kind.isTransient?.(code) === true))) {
     const retryAfter = RetryAfter.parse({ header: headers["retry-after"], now: yield* DateTime.now })
     return new Unavailable({ ...known, ...(Option.isSome(retryAfter) ? { retryAfter: retryAfter.value } : {}) })
   }

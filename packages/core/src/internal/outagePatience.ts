@@ -14,5 +14,7 @@ export const ofBatch = Duration.hours(1)
 /** How long a single call waits by default. */
 export const ofCall: Duration.Input = "5 seconds"
 
+export const longest = Duration.minutes(1)
+
 /** The delays between attempts to reach the host. */
-export const retries = Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("1 minute")])
+export const retries = Schedule.min([Schedule.exponential("1 second"), Schedule.spaced(longest)])

@@ -30,6 +30,12 @@ const tooLittle = (path: string, { free, total }: Space, minFree: number | undef
   return new StoreError({ path, problem: "LowDiskSpace", detail: `${size(free)} are free, ${floor}${more}` })
 }
 
+/** Why nothing more may be written to a directory at all, if that is so. */
+export const fullOf = (disk: Service, directory: string): Effect.Effect<StoreError | undefined> =>
+  Effect.map(Effect.zip(DownloadLimits, disk.of(directory)), ([{ minFree }, space]) =>
+    Option.isNone(space) || fits(space.value, minFree, 0) ? undefined : tooLittle(directory, space.value, minFree, 0),
+  )
+
 /** Watches all that is written to a directory. */
 export class SpaceWatch {
   private readonly reservations = new Set<Reservation>()

@@ -35,17 +35,12 @@ export interface Options extends Omit<RunCommandOptions, "cluster"> {
 /** Who submits it, for those who list runs. */
 const self = Effect.sync(() => `${userInfo().username}@${hostname()}`)
 
-const optionsOf = Effect.fnUntraced(function* (options: Options) {
-  const { adopt = false, cancelBlocking, deadline, retryFailed, sessions } = options
-  const now = yield* DateTime.now
-  const runOptions: RunOptions = {
-    adopt,
-    cancelBlocking,
-    retryFailed,
-    ...(sessions === undefined ? {} : { sessions }),
-    ...(deadline === undefined ? {} : { deadline: DateTime.addDuration(now, deadline) }),
-  }
-  return runOptions
+const optionsOf = ({ adopt = false, cancelBlocking, deadline, retryFailed, sessions }: Options): RunOptions => ({
+  adopt,
+  cancelBlocking,
+  retryFailed,
+  ...(sessions === undefined ? {} : { sessions }),
+  ...(deadline === undefined ? {} : { deadline }),
 })
 
 /** Checks, selects, uploads and queues. Returns the run, and what of the machines is not in it. */
@@ -65,7 +60,7 @@ const submit = Effect.fnUntraced(function* (
     Effect.sync(() => void bad.push(machine)),
   ).pipe(Stream.runCollect)
   const machines = [...ids, ...selected.ready.map(({ id }) => id)]
-  const request = { tenant, session, machines, options: yield* optionsOf(options), submittedBy: yield* self }
+  const request = { tenant, session, machines, options: optionsOf(options), submittedBy: yield* self }
   const run = machines.length === 0 ? undefined : yield* runs.get(yield* runs.submit(request))
   return { run, bad, leftOut: selected.leftOut }
 })

@@ -2,6 +2,7 @@
  * What `live-response serve` does: is a runner of a cluster until it is stopped.
  */
 import { Collectors } from "@live-response/cluster/Collectors"
+import { TenantStatus } from "@live-response/cluster/TenantStatus"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -21,7 +22,7 @@ import * as Stop from "./stop.ts"
 const work = Effect.fnUntraced(function* (options: Options) {
   yield* keepHeapModerate
   const runner = yield* Runner.nameOf(options.runner)
-  const health: Health.Health = { answeredAt: undefined }
+  const health: Health.Health = { sinceWrite: Effect.succeedNone }
   if (Option.isSome(options.listen)) {
     const route = Health.route(runner, health)
     yield* LiveServer.serve(options.listen.value, { title: "health and metrics", isPublic: true, route })
@@ -32,7 +33,7 @@ const work = Effect.fnUntraced(function* (options: Options) {
   yield* StandardError.write(`${nameAndVersion}: runner ${runner} starts`)
   const context = yield* Runner.start(runner, options)
   state.status = Effect.map(Context.get(context, Collectors).running, ({ length }) => Format.counted(length, "tenant"))
-  yield* Effect.provideContext(Health.watch(health), context)
+  health.sinceWrite = Context.get(context, TenantStatus).sinceWrite
   yield* service.ready
   yield* StandardError.write(`runner ${runner} has joined the cluster`)
   return yield* Effect.never

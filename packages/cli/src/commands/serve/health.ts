@@ -1,42 +1,27 @@
 /**
  * Whether a runner lives, and whether it can work: what probes are answered.
  */
-import { Database } from "@live-response/cluster/Database"
-import * as Clock from "effect/Clock"
+import type * as TenantStatus from "@live-response/cluster/TenantStatus"
 import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Schedule from "effect/Schedule"
+import * as Option from "effect/Option"
 import * as LiveServer from "../report/liveServer.ts"
 
 export interface Health {
-  /** In milliseconds since 1970: when PostgreSQL last answered. `undefined` before it did. */
-  answeredAt: number | undefined
+  /** How long ago PostgreSQL accepted a write of this runner. One that only answers, such as a standby, stores no result. */
+  sinceWrite: TenantStatus.Service["sinceWrite"]
 }
 
-const interval = "3 seconds"
+/** How long PostgreSQL may accept no write: three of those that a runner sends anyway. */
+const patience = Duration.seconds(15)
 
-/** How long PostgreSQL may be silent, in milliseconds: five looks. */
-const patience = 15_000
-
-/** Looks whether PostgreSQL answers, again and again, until the scope closes. */
-export const watch = Effect.fnUntraced(function* (health: Health) {
-  const { query } = yield* Database
-  yield* query((sql) => sql`select 1 as answer`).pipe(
-    Effect.andThen(Clock.currentTimeMillis),
-    Effect.map((now) => {
-      health.answeredAt = now
-    }),
-    // Who waits for it reports that it is away.
-    Effect.ignore,
-    Effect.repeat(Schedule.spaced(interval)),
-    Effect.forkScoped,
-  )
-})
-
-const answer = (runner: string, { answeredAt }: Health, now: number) => ({
-  status: answeredAt === undefined ? "starting" : now - answeredAt > patience ? "waiting" : "ok",
-  runner,
-  databaseAnswered: answeredAt === undefined ? null : DateTime.formatIso(DateTime.makeUnsafe(answeredAt)),
+const answer = Effect.fnUntraced(function* (runner: string, { sinceWrite }: Health) {
+  const since = Option.getOrUndefined(yield* sinceWrite)
+  if (since === undefined) return { status: "starting", runner, databaseWritten: null }
+  const status = Duration.isGreaterThan(since, patience) ? "waiting" : "ok"
+  const at = DateTime.subtractDuration(yield* DateTime.now, since)
+  return { status, runner, databaseWritten: DateTime.formatIso(at) }
 })
 
 /**
@@ -44,8 +29,7 @@ const answer = (runner: string, { answeredAt }: Health, now: number) => ({
  */
 export const route = (runner: string, health: Health) =>
   Effect.fnUntraced(function* (path: string) {
-    const now = yield* Clock.currentTimeMillis
-    const body = answer(runner, health, now)
+    const body = yield* answer(runner, health)
     switch (path) {
       case "/health":
         return LiveServer.json(body, true)

@@ -115,7 +115,8 @@ export const start = Effect.fnUntraced(function* (runner: string, options: Optio
   // What is wrong on this machine is known before the others see it.
   const place = yield* join(runner)
   const collectors = Collectors.layer({ ...common, runner, spool: options.spool }).pipe(
-    Layer.provide(Layer.mergeAll(Tenants.layer, TenantStatus.layer, OpenRuns.layer, PgQuotaStore.layer)),
+    Layer.provide(Layer.mergeAll(Tenants.layer, OpenRuns.layer, PgQuotaStore.layer)),
+    Layer.provideMerge(TenantStatus.layer),
     Layer.provideMerge(Layer.succeedContext(Context.merge(own, place))),
   )
   const context = yield* Layer.build(collectors)

@@ -116,14 +116,14 @@ const disable = Command.make(
 
 const remove = Command.make(
   "remove",
-  { tenants, yes: Yes.flag("remove the tenants from the registry"), json },
+  { tenants, yes: Yes.flag("remove the tenants, and cancel their open runs"), json },
   Effect.fnUntraced(function* (options) {
     const handler = yield* loadHandler
     yield* handler.remove(options)
   }),
 ).pipe(
   Command.withDescription(
-    "Remove tenants from the registry, and cancel their open runs. Their results and records stay: the collection of a tenant that is added again resumes from them.",
+    "Remove tenants from the registry, and cancel their open runs; it asks first, and says how many runs are open. Sessions in progress continue on their machines, and nothing more of them is downloaded. The tenants' results and records stay: the collection of a tenant that is added again resumes from them.",
   ),
 )
 

@@ -1,6 +1,7 @@
 /**
  * What `live-response tenants` does: reads and changes the registry of a cluster.
  */
+import * as Runs from "@live-response/cluster/Runs"
 import * as Tenants from "@live-response/cluster/Tenants"
 import * as TenantStatus from "@live-response/cluster/TenantStatus"
 import * as Arr from "effect/Array"
@@ -12,6 +13,7 @@ import * as Schema from "effect/Schema"
 import * as ClusterDatabase from "../../api/ClusterDatabase.ts"
 import * as Failure from "../../Failure.ts"
 import * as Confirmation from "../../input/Confirmation.ts"
+import * as Format from "../../output/Format.ts"
 import * as StandardError from "../../output/StandardError.ts"
 import { printable } from "../../output/Printable.ts"
 import * as RowPrinter from "../../output/RowPrinter.ts"
@@ -156,15 +158,24 @@ export const enable = (options: Named, enabled: boolean) =>
     }),
   )
 
+/** What the removal of tenants does, for who confirms it. */
+const removal = Effect.fnUntraced(function* (tenants: ReadonlyArray<Tenants.Tenant>) {
+  const { countOpen } = yield* Runs.Runs
+  const counts = yield* Effect.forEach(tenants, ({ tenant }) => countOpen(tenant))
+  const open = counts.reduce((sum, count) => sum + count, 0)
+  const what = `remove ${tenants.map(TenantText.nameOf).join(", ")} from the registry`
+  return open === 0 ? what : `${what}, and cancel ${Format.counted(open, "open run")}`
+})
+
 export const remove = (options: Named & { readonly yes: boolean }) =>
   withRegistry(
     Effect.gen(function* () {
       const { remove } = yield* Tenants.Tenants
       const tenants = yield* allNamed(options.tenants)
-      yield* Confirmation.confirm(`remove ${tenants.map(TenantText.nameOf).join(", ")} from the registry`, options)
+      yield* Confirmation.confirm(yield* removal(tenants), options)
       for (const each of tenants) {
         yield* remove(each.tenant)
         yield* report([each], "removed; its results stay", options)
       }
-    }),
+    }).pipe(Effect.provide(Runs.layer)),
   )
