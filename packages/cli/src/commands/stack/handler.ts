@@ -16,6 +16,7 @@ import * as StandardError from "../../output/StandardError.ts"
 import { printable, printableJson } from "../../output/Printable.ts"
 import * as RowPrinter from "../../output/RowPrinter.ts"
 import * as Table from "../../output/Table.ts"
+import * as UnusableFiles from "../../output/UnusableFiles.ts"
 import * as Keys from "./keys.ts"
 
 interface Options {
@@ -54,8 +55,9 @@ export const print = Effect.fnUntraced(
     const stack = new Stack<Machine>()
     const machineOf = makeMachineOf()
     const counts: Counts = { results: 0, stacked: 0, truncated: 0 }
+    const unusable = UnusableFiles.make(directory, unusableWords)
     yield* Stream.runForEach(rows, (row) => {
-      if (row.kind === "unusable") return reportUnusable(row)
+      if (row.kind === "unusable") unusable.add(row)
       if (row.kind === "script" && isWanted(row, options)) {
         add(
           stack,
@@ -67,6 +69,7 @@ export const print = Effect.fnUntraced(
       }
       return Effect.void
     })
+    yield* unusable.report
     const groups = stack.groups()
     if (options.format === "json" || options.format === "csv") {
       const printRow = yield* RowPrinter.make({ columns, format: options.format, toJson })
@@ -82,8 +85,10 @@ export const print = Effect.fnUntraced(
   Effect.provide(NodeDirectFileSystem.layerBatch),
 )
 
-const reportUnusable = ({ path, problem }: ResultRows.UnusableRow) =>
-  StandardError.write(printable(`live-response: ${path} is not counted: ${problem}`))
+const unusableWords = {
+  one: (path: string) => `${path} is not counted:`,
+  many: (files: string) => `${files} are not counted`,
+}
 
 /** PowerShell and Windows do not distinguish case in the name of a script. */
 const isWanted = ({ source }: ResultRows.ScriptRow, { script }: Options): boolean =>
