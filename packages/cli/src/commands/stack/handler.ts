@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Failure from "../../Failure.ts"
+import * as KnownWords from "../../input/KnownWords.ts"
 import * as ResultRows from "../../input/ResultRows.ts"
 import * as ResultsDirectory from "../../input/ResultsDirectory.ts"
 import * as TextHash from "../../input/TextHash.ts"
@@ -47,7 +48,8 @@ export const print = Effect.fnUntraced(
   function* (directory: string, options: Options) {
     const key = Keys.parse(options.by)
     if (key === undefined) {
-      return yield* Failure.usage(`--by ${options.by}: choose one of ${Keys.choices.join(", ")}`)
+      const problem = `--by ${options.by}: choose one of ${Keys.choices.join(", ")}`
+      return yield* Failure.usage(`${problem}${KnownWords.suggestionIn(problem, options.by)}`)
     }
     const files = yield* ResultsDirectory.open(directory)
     const { rows } = yield* ResultRows.read(files, { limit: longestOutput })
