@@ -115,11 +115,12 @@ const reportWrongMachine = ({ emit }: Shared, machineId: string, id: MachineActi
 const followFound = Effect.fnUntraced(function* (
   shared: Shared,
   machineId: string,
-  { as, id, machineId: actualMachineId }: SessionStart.Found,
+  { as, id, machineId: actualMachineId, machineName }: SessionStart.Found,
   slot: SessionSlots.Slot,
 ) {
   const { circuitBreaker, emit, following, owners, record } = shared
-  yield* record(machineId, (of) => FleetJournal.Started.make({ ...of, machineActionId: id }))
+  const named = machineName ? { machineName } : {}
+  yield* record(machineId, (of) => FleetJournal.Started.make({ ...of, machineActionId: id, ...named }))
   circuitBreaker.permitted()
   circuitBreaker.outage(undefined)
   return Effect.gen(function* () {
