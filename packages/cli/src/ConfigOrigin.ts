@@ -7,6 +7,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { Failure } from "./Failure.ts"
+import * as KnownWords from "./input/KnownWords.ts"
 
 /** A configuration file, and the variables that it sets: those that the environment has not. */
 interface Configured {
@@ -54,17 +55,22 @@ const number = /^[-+]?\d{1,9}(?:[.,/]\d{1,9}){0,2}(?:[A-Za-z]{0,3}| [A-Za-z]{1,1
  */
 const isHarmless = (value: string): boolean => word.test(value) || number.test(value)
 
-/** The end of a message about a variable that is wrong: its value, unless that could be a secret. */
-const valueOf = (variable: string): Effect.Effect<string> =>
+/** The end of a message about a variable that is wrong: its value, unless that could be a secret, and the word that it may mean. */
+const valueOf = (variable: string, problem: string): Effect.Effect<string> =>
   Config.option(Config.NonEmptyString(variable)).pipe(
     Effect.map(Option.filter((value) => !secrets.has(variable) && isHarmless(value))),
-    Effect.map(Option.match({ onNone: () => "", onSome: (value) => `; got "${value}"` })),
+    Effect.map(
+      Option.match({
+        onNone: () => "",
+        onSome: (value) => `; got "${value}"${KnownWords.suggestionIn(problem, value)}`,
+      }),
+    ),
     Effect.orElseSucceed(() => ""),
   )
 
 /** A message about a variable that is wrong, with the file that sets it and its value. */
 export const describeVariable = Effect.fnUntraced(function* (variable: string, problem: string) {
-  return `${originOf(variable, yield* ConfiguredBy)}${problem}${yield* valueOf(variable)}`
+  return `${originOf(variable, yield* ConfiguredBy)}${problem}${yield* valueOf(variable, problem)}`
 })
 
 /** Fails with the configuration file that sets what is wrong, and with the value of a variable. */

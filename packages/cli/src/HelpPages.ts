@@ -7,6 +7,7 @@ import type * as Command from "effect/cli/Command"
 import * as GlobalFlag from "effect/cli/GlobalFlag"
 import type { FlagDoc, HelpDoc } from "effect/cli/HelpDoc"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 
 /** The help of one command. */
 export interface Page {
@@ -53,6 +54,15 @@ export const all = (root: Command.Command.Any): Effect.Effect<ReadonlyArray<Page
     })
   return visit(root, [root.name])
 }
+
+/** The variable that may stand for a flag, by its help. */
+export const variableOf = (root: Command.Command.Any, commandPath: ReadonlyArray<string>, flag: string) =>
+  Effect.map(docOf(root, commandPath), (docs) => {
+    const found = docs.flatMap(({ flags }) => flags).find(({ name }) => name === flag)
+    return Option.getOrUndefined(
+      Option.flatMapNullishOr(found?.description ?? Option.none(), (text) => /env: (\w+)/.exec(text)?.[1]),
+    )
+  })
 
 /** Why a path of names leads to no command: the name, and the names that may be meant. */
 export const unknownName = (

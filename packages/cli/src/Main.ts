@@ -120,44 +120,21 @@ const suggestionsOf = (error: CliError.UnrecognizedOption | CliError.UnknownSubc
 }
 
 /** A flag that was typed too often: Effect calls the number of times its value. */
-const repeated = (error: CliError.NonShowHelpErrors): string | undefined => {
-  if (error._tag !== "InvalidValue" || error.expected !== "at most 1 value") return undefined
+const repeated = (error: CliError.InvalidValue): string | undefined => {
+  if (error.expected !== "at most 1 value") return undefined
   return `--${error.option} is given ${error.value.replace(" occurrences", "")} times; give it once`
 }
 
+const withSuggestion = (problem: string, value: string): string =>
+  `${problem}${KnownWords.suggestionIn(problem, value)}`
+
 /** An error of the command line, in one line. */
 const usageText = (error: CliError.NonShowHelpErrors): string => {
-  if (error._tag !== "UnrecognizedOption" && error._tag !== "UnknownSubcommand") return repeated(error) ?? error.message
+  if (error._tag === "InvalidValue") return repeated(error) ?? withSuggestion(inWords(error.message), error.value)
+  if (error._tag !== "UnrecognizedOption" && error._tag !== "UnknownSubcommand") return error.message
   const [problem = ""] = error.message.split("\n")
   const suggestions = suggestionsOf(error)
   return suggestions.length === 0 ? problem : `${problem}; did you mean ${suggestions.join(" or ")}?`
-}
-
-/** Reports the first error: the others are often consequences of it, as a flag of a misspelt command is unknown. */
-const reportInvocation = Effect.fnUntraced(function* (
-  [error]: ReadonlyArray<CliError.NonShowHelpErrors>,
-  commandPath: ReadonlyArray<string>,
-) {
-  if (error === undefined) return
-  const problem = inWords(usageText(error))
-  const isVariable = error instanceof FlagTypes.InvalidVariable
-  const text = isVariable ? yield* ConfigOrigin.describeVariable(error.option, problem) : problem
-  const shown = TerminalText.withoutSecrets(printable(text))
-  yield* reportFailure(`live-response: ${shown} (see ${commandPath.join(" ")} --help)`)
-})
-
-/** Prints help as wide as the terminal, and a usage error in one line, where Effect's default prints the whole help first. */
-const presenter: CliOutput.Presenter = {
-  present: (event) => {
-    switch (event._tag) {
-      case "InvalidInvocation":
-        return reportInvocation(event.errors, event.commandPath)
-      case "Help":
-        return Console.log(HelpLayout.text(HelpPages.refine(event.helpDoc), process.stdout.columns))
-      case "Version":
-        return CliOutput.defaultPresenter.present(event)
-    }
-  },
 }
 
 /** Loaded only where a script is printed. */
@@ -180,6 +157,42 @@ const completions = GlobalFlag.Action({
 const cliConfig = CliConfig.layer({
   builtIns: GlobalFlag.BuiltIns.map((flag) => (flag === GlobalFlag.Completions ? completions : flag)),
 })
+
+/** The variable that may stand for a flag that is missing. */
+const otherWay = (error: CliError.NonShowHelpErrors, commandPath: ReadonlyArray<string>): Effect.Effect<string> =>
+  error._tag !== "MissingOption"
+    ? Effect.succeed("")
+    : HelpPages.variableOf(command, commandPath, error.option).pipe(
+        Effect.map((variable) => (variable === undefined ? "" : `, or set ${variable}`)),
+        Effect.provide(cliConfig),
+      )
+
+/** Reports the first error: the others are often consequences of it, as a flag of a misspelt command is unknown. */
+const reportInvocation = Effect.fnUntraced(function* (
+  [error]: ReadonlyArray<CliError.NonShowHelpErrors>,
+  commandPath: ReadonlyArray<string>,
+) {
+  if (error === undefined) return
+  const problem = `${inWords(usageText(error))}${yield* otherWay(error, commandPath)}`
+  const isVariable = error instanceof FlagTypes.InvalidVariable
+  const text = isVariable ? yield* ConfigOrigin.describeVariable(error.option, problem) : problem
+  const shown = TerminalText.withoutSecrets(printable(text))
+  yield* reportFailure(`live-response: ${shown} (see ${commandPath.join(" ")} --help)`)
+})
+
+/** Prints help as wide as the terminal, and a usage error in one line, where Effect's default prints the whole help first. */
+const presenter: CliOutput.Presenter = {
+  present: (event) => {
+    switch (event._tag) {
+      case "InvalidInvocation":
+        return reportInvocation(event.errors, event.commandPath)
+      case "Help":
+        return Console.log(HelpLayout.text(HelpPages.refine(event.helpDoc), process.stdout.columns))
+      case "Version":
+        return CliOutput.defaultPresenter.present(event)
+    }
+  },
+}
 
 /** Flags whose value may begin with a dash, as a script's arguments do. */
 const textFlags = new Set([
@@ -236,9 +249,8 @@ const checkHelp = (args: ReadonlyArray<string>): Effect.Effect<void, Failure> =>
     ? HelpPages.unknownName(command, end === -1 ? given : given.slice(0, end))
     : undefined
   if (unknown === undefined) return Effect.void
-  const [meant] = KnownWords.close(unknown.known, unknown.name)
+  const hint = KnownWords.suggestion(unknown.known, unknown.name)
   const path = unknown.path.join(" ")
-  const hint = meant === undefined ? "" : `; did you mean ${meant}?`
   return Effect.fail(
     usage(`${path} has no command ${printable(unknown.name.slice(0, 80))}${hint} (see ${path} --help)`),
   )

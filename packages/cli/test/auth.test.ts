@@ -51,10 +51,13 @@ describe("auth check", () => {
       assert.match(ended.stdout, /^expires +\d{4}-.*, in (59 min|1 h)$/m)
       assert.match(ended.stdout, /^download +permitted$/m)
       assert.match(ended.stdout, /^machines +permitted$/m)
-      assert.match(ended.stdout, /^library +the app's token lacks Library\.Manage; grant it in Entra/m)
+      assert.match(ended.stdout, /^library +not permitted: needs Library\.Manage$/m)
+      // Once for all commands.
+      assert.match(ended.stdout, /^missing +Machine\.LiveResponse, Machine\.CollectForensics, Library\.Manage$/m)
+      assert.strictEqual(ended.stdout.split("Entra (app registrations").length, 2)
       // Values stand in one column, beside the longest label too.
       for (const line of ended.stdout.trimEnd().split("\n")) assert.match(line, /^\S.{25} \S/)
-      assert.match(ended.stdout, /^collect-package +the app's token lacks Machine\.CollectForensics;/m)
+      assert.match(ended.stdout, /^collect-package +not permitted: needs Machine\.CollectForensics$/m)
       assert.notMatch(ended.stdout, /^warning/m)
       assert.notInclude(ended.stdout, "a-signature-that-is-secret")
       assert.strictEqual(ended.exitCode, 0)
@@ -69,11 +72,9 @@ describe("auth check", () => {
       assert.strictEqual(ended.exitCode, 0)
       for (const command of ["download", "actions"]) {
         const line = ended.stdout.split("\n").find((line) => line.startsWith(`${command} `))
-        assert.include(
-          line,
-          "the app's token has Machine.Read.All, which may not suffice any more: Microsoft's newest page names Machine.ReadWrite.All; if the API refuses the call, grant it in Entra",
-        )
+        assert.include(line, "may be refused: Microsoft's newest page names Machine.ReadWrite.All instead")
       }
+      assert.match(ended.stdout, /^perhaps missing +Machine\.ReadWrite\.All$/m)
       assert.match(ended.stdout, /^machines +permitted$/m)
     }),
   )
@@ -82,13 +83,13 @@ describe("auth check", () => {
     {
       name: "an app without the role",
       claims: { roles: ["Alert.Read.All"] },
-      says: /download +the app's token lacks Machine\.ReadWrite\.All; grant it in Entra/,
+      says: /download +not permitted: needs Machine\.ReadWrite\.All\n/,
     },
     { name: "an app without any role", claims: {}, says: /^roles +none$/m },
     {
       name: "a user without the scope",
       claims: { scp: "Alert.Read", upn: "ann@contoso" },
-      says: /download +the user's token lacks Machine\.LiveResponse/,
+      says: /download +not permitted: needs Machine\.LiveResponse\n/,
     },
   ])("exits with 3 if the token does not suffice for any command: $name", ({ claims, says }) =>
     Effect.gen(function* () {
@@ -107,13 +108,11 @@ describe("auth check", () => {
       const { exitCode, stdout } = yield* box.run(check(tokenOf({ roles, exp: (yield* now) + hour })))
       assert.strictEqual(exitCode, 0)
       assert.match(stdout, /^collect-package +permitted$/m)
-      assert.match(stdout, /^collect-package --wait +the app's token lacks Machine\.ReadWrite\.All;/m)
-      assert.match(
-        stdout,
-        /^collect-package --download .*lacks Machine\.ReadWrite\.All;.*lacks Machine\.Read\.All or Machine\.ReadWrite\.All;/m,
-      )
+      assert.match(stdout, /^collect-package --wait +not permitted: needs Machine\.ReadWrite\.All$/m)
+      // The one that other calls need suffices for the links of packages as well.
+      assert.match(stdout, /^collect-package --download +not permitted: needs Machine\.ReadWrite\.All$/m)
       assert.match(stdout, /^run +permitted$/m)
-      assert.match(stdout, /^run --wait +the app's token lacks Machine\.ReadWrite\.All;/m)
+      assert.match(stdout, /^run --wait +not permitted: needs Machine\.ReadWrite\.All$/m)
     }),
   )
 
@@ -141,10 +140,6 @@ describe("auth check", () => {
       const ended = yield* box.run(check(token, "--json", "--cloud", "gcc-high"))
       assert.notInclude(ended.stdout, "\u001b")
       const report: unknown = JSON.parse(ended.stdout)
-      const lacksActions =
-        "the user's token lacks Machine.ReadWrite; grant it in Entra (app registrations, API permissions, WindowsDefenderATP, as delegated permission, with admin consent)"
-      const lacksPackages =
-        "the user's token lacks Machine.CollectForensics; grant it in Entra (app registrations, API permissions, WindowsDefenderATP, as delegated permission, with admin consent)"
       assert.deepInclude(report, {
         base: "https://api-gov.securitycenter.microsoft.us",
         authority: "https://login.microsoftonline.us",
@@ -152,25 +147,26 @@ describe("auth check", () => {
         user: "ann@contoso\u001b[31m",
         token: "delegated",
         permissions: ["Machine.LiveResponse"],
+        missing: ["Machine.ReadWrite", "Machine.CollectForensics", "Library.Manage"],
+        grantIn:
+          "Entra (app registrations, API permissions, WindowsDefenderATP, as delegated permission, with admin consent)",
         commands: {
           download: { suffices: true },
-          actions: { suffices: false, missing: lacksActions },
+          actions: { suffices: false, missing: ["Machine.ReadWrite"] },
           run: { suffices: true },
-          "run --wait": { suffices: false, missing: lacksActions },
-          "run --download": { suffices: false, missing: lacksActions },
+          "run --wait": { suffices: false, missing: ["Machine.ReadWrite"] },
+          "run --download": { suffices: false, missing: ["Machine.ReadWrite"] },
           "actions cancel": { suffices: true },
           machines: {
             suffices: false,
-            missing:
-              "the user's token lacks Machine.Read or Machine.ReadWrite; grant it in Entra (app registrations, API permissions, WindowsDefenderATP, as delegated permission, with admin consent)",
+            missing: ["Machine.Read or Machine.ReadWrite"],
           },
-          "collect-package": { suffices: false, missing: lacksPackages },
-          "collect-package --wait": { suffices: false, missing: `${lacksPackages}; ${lacksActions}` },
-          "collect-package --download": { suffices: false, missing: `${lacksPackages}; ${lacksActions}` },
+          "collect-package": { suffices: false, missing: ["Machine.CollectForensics"] },
+          "collect-package --wait": { suffices: false, missing: ["Machine.CollectForensics", "Machine.ReadWrite"] },
+          "collect-package --download": { suffices: false, missing: ["Machine.CollectForensics", "Machine.ReadWrite"] },
           library: {
             suffices: false,
-            missing:
-              "the user's token lacks Library.Manage; grant it in Entra (app registrations, API permissions, WindowsDefenderATP, as delegated permission, with admin consent)",
+            missing: ["Library.Manage"],
           },
         },
       })

@@ -220,15 +220,58 @@ describe("an invalid value is a usage error that names it", () => {
       ),
   )
 
-  it.live("but an unknown word is sent, with one warning", () =>
+  it.live.each([
+    [
+      "actions list --status Suceeded",
+      "Cancelled (for a newer one: --filter \"status eq 'WORD'\"); did you mean Succeeded?",
+    ],
+    ["actions list --type LiveRespnse", "; did you mean LiveResponse?"],
+    ["machines list --os windows-11", "; did you mean Windows11?"],
+    ["machines list --health activ", "; did you mean Active?"],
+    ["machines list --risk hig", "; did you mean High?"],
+    ["machines list --format jsn", "one of table, json, csv; did you mean json?"],
+    ["download --cloud comercial", "; did you mean commercial?"],
+    ["quota --auth secrt", "; did you mean secret?"],
+    ["quota --log-level inf", "; did you mean info?"],
+    ["tenants set contoso --credential manged", "one of app, certificate, federated, managed; did you mean managed?"],
+    ["stack --by exitcode", "; did you mean exit_code?"],
+  ])("and names the word that was probably meant: %s", ([line = "", says = ""]) =>
+    Effect.gen(function* () {
+      const { exitCode, stderr, stdout } = yield* runWith(line.split(" "), {})
+      assert.include(stderr, says)
+      assert.match(stderr, /^live-response: [^\n]+\n$/)
+      assert.deepStrictEqual([exitCode, stdout], [2, ""])
+    }),
+  )
+
+  it.live("of a variable too", () =>
+    Effect.gen(function* () {
+      const { stderr } = yield* runWith(["quota"], { LIVE_RESPONSE_CLOUD: "comercial" })
+      assert.include(stderr, 'got "comercial"; did you mean commercial?')
+    }),
+  )
+
+  it.live("but --filter passes a word that is newer than this program", () =>
     Effect.gen(function* () {
       const { env, simulator } = yield* ServedSimulator.serve()
-      const args = ["actions", "list", "--status", "Suceeded", "--status", "failed"]
+      const args = ["actions", "list", "--filter", "status eq 'Paused'", "--type", "liveresponse"]
       const { exitCode, stderr } = yield* runWith(args, env)
-      assert.strictEqual(exitCode, 0)
-      assert.match(stderr, /^live-response: unknown status "Suceeded": [^\n]*Did you mean Succeeded\?[^\n]*\n$/)
+      assert.deepStrictEqual([exitCode, stderr], [0, ""])
       const [call] = yield* ServedSimulator.answered(simulator, "list")
-      assert.include(decodeURIComponent(call?.url ?? ""), "status eq 'Suceeded' or status eq 'Failed'")
+      assert.include(decodeURIComponent(call?.url ?? ""), "status eq 'Paused'")
+    }),
+  )
+})
+
+describe("a flag that is missing", () => {
+  it.live("is named with the variable that may stand for it", () =>
+    Effect.gen(function* () {
+      const { exitCode, stderr } = yield* runWith(["serve"], {})
+      assert.strictEqual(
+        stderr,
+        "live-response: Missing required flag: --object-store, or set LIVE_RESPONSE_OBJECT_STORE (see live-response serve --help)\n",
+      )
+      assert.strictEqual(exitCode, 2)
     }),
   )
 })

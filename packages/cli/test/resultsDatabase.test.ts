@@ -121,7 +121,8 @@ describe("results --sqlite", () => {
         actions: [0, 1].map((machine) => Directory.action(machine)),
         failed: [Directory.failed(1, "not found")],
         sessions: [
-          Directory.entry("started", 2, { machineActionId: Samples.action(2) }),
+          // It is offline, and its name is nowhere else.
+          Directory.entry("started", 2, { machineActionId: Samples.action(2), machineName: "ws-2.contoso.com" }),
           Directory.entry("ended", 3, { action: ended }),
           // A run that was repeated records the end again.
           Directory.entry("ended", 3, { action: ended }),
@@ -136,7 +137,7 @@ describe("results --sqlite", () => {
       assert.deepStrictEqual(rows("SELECT * FROM machines ORDER BY machine_id"), [
         { machine_id: id(0), machine: "ws-0.contoso.com", state: "results", reason: "" },
         { machine_id: id(1), machine: "ws-1.contoso.com", state: "download failed", reason: "not found" },
-        { machine_id: id(2), machine: id(2), state: "not finished", reason: "Offline or in progress" },
+        { machine_id: id(2), machine: "ws-2.contoso.com", state: "not finished", reason: "Offline or in progress" },
         { machine_id: id(3), machine: "ws-3.contoso.com", state: "session failed", reason: "Failed" },
         { machine_id: id(4), machine: id(4), state: "not started", reason: "The service refused the session" },
       ])

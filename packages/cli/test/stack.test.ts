@@ -136,6 +136,32 @@ describe("stack", () => {
     }),
   )
 
+  it.live("counts many files that can't be used in a line for each reason", () =>
+    Effect.gen(function* () {
+      const box = yield* sandbox
+      for (const machine of [0, 1, 2, 3]) {
+        box.write(`results/${Directory.pathOf({ machine })}`, Directory.script({ script_output: "forged" }))
+      }
+      box.write(
+        `results/${Directory.pathOf({ machine: 4 })}`,
+        Directory.script({ script_name: "c.ps1", script_output: "nothing\r\n" }),
+      )
+      const paths = [0, 1, 2].map((machine) => Directory.pathOf({ machine }))
+      const table = yield* box.run(stack())
+      const [size = "", hash = "", where, end] = table.stderr.split("\n")
+      assert.strictEqual(
+        size,
+        `live-response: 4 files are not counted, such as ${paths[0]}, ${paths[1]} and ${paths[2]}: the file is missing or has another size; download it again: live-response download <id>`,
+      )
+      assert.match(hash, /^live-response: \S+000000000004\/0\.json is not counted: its SHA-256 is [0-9a-f]{64}, /)
+      assert.strictEqual(where, "live-response: each file that can't be used: live-response report results --open")
+      assert.strictEqual(end, "")
+      const rows = yield* box.run({ args: ["results", "results"] })
+      assert.include(rows.stderr, `live-response: no row for 4 files, such as ${paths[0]}, `)
+      assert.lengthOf(rows.stderr.trimEnd().split("\n"), 3)
+    }),
+  )
+
   it.live("names the choices if a key is not one of them", () =>
     Effect.gen(function* () {
       const ended = yield* (yield* sandbox).run(stack("--by", "colour"))

@@ -48,8 +48,9 @@ const added = {
   credential: { kind: "app", clientId: app, file: "contoso/secret" },
 }
 
+/** The tenants of rows, without how often they were changed, and how just now. */
 const withoutRevision = (rows: ReadonlyArray<Readonly<Record<string, unknown>>>) =>
-  rows.map(({ revision: _revision, ...row }) => row)
+  rows.map(({ change: _change, revision: _revision, ...row }) => row)
 
 const empty = Effect.suspend(() => database().query("delete from live_response.tenants"))
 
@@ -60,7 +61,7 @@ describe("tenants", () => {
       assert.deepStrictEqual(yield* printed("list"), [])
       const first = yield* printed("add", contoso.toUpperCase(), "--name", "Contoso", ...secret)
       assert.deepStrictEqual(withoutRevision(first), [added])
-      assert.deepStrictEqual(yield* printed("list"), first)
+      assert.deepStrictEqual(withoutRevision(yield* printed("list")), [added])
 
       const selected = ["--requestor", "soc@contoso.com", "--machine", "ws-1", "--filter", "machineId ne 'x'"]
       const changed = yield* printed("set", "contoso", ...selected, "--cloud", "eu", "--storage-prefix", "eu/contoso")
@@ -73,10 +74,27 @@ describe("tenants", () => {
 
       assert.deepInclude((yield* printed("disable", "contoso ltd"))[0], { enabled: false })
       assert.deepInclude((yield* printed("enable", contoso))[0], { enabled: true })
-      yield* printed("remove", "Contoso Ltd", "--yes")
+      assert.deepInclude((yield* printed("remove", "Contoso Ltd", "--yes"))[0], { change: "removed" })
       assert.deepStrictEqual(yield* printed("list"), [])
       const again = yield* printed("add", contoso, "--name", "Contoso", ...secret)
       assert.deepInclude(again[0], { enabled: true, storagePrefix: "eu/contoso" })
+    }),
+  )
+
+  it.live("says whether a tenant that is added or set was new, changed, or had these settings", () =>
+    Effect.gen(function* () {
+      yield* empty
+      const add = (...args: ReadonlyArray<string>) => tenants("add", contoso, "--name", "Contoso", ...secret, ...args)
+      const said = (ended: Cli.Ended) => ended.stderr.slice(ended.stderr.indexOf(": ") + 2)
+      assert.strictEqual(said(yield* add()), "added; its results are collected\n")
+      assert.strictEqual(said(yield* add()), "unchanged; its results are collected\n")
+      assert.strictEqual(said(yield* add("--cloud", "eu")), "changed; its results are collected\n")
+      const json = yield* add("--cloud", "eu", "--json")
+      assert.deepInclude(Cli.ndjson(json.stdout)[0], { tenant: contoso, change: "unchanged" })
+      assert.strictEqual(said(yield* tenants("set", contoso, "--cloud", "eu")), "unchanged\n")
+      assert.strictEqual(said(yield* tenants("set", contoso, "--cloud", "uk")), "changed\n")
+      yield* printed("disable", contoso)
+      assert.strictEqual(said(yield* add("--cloud", "uk")), "unchanged; it is disabled, so nothing is collected\n")
     }),
   )
 

@@ -9,6 +9,7 @@ import { gzipSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Cli from "./support/CliInProcess.ts"
+import * as Directory from "./support/Directory.ts"
 import * as ReferenceServer from "./support/ReferenceServer.ts"
 import * as Samples from "./support/Samples.ts"
 
@@ -169,7 +170,7 @@ describe("verify", () => {
       const table = yield* box.run({ args: ["results", "results", "--json"] })
       assert.strictEqual(table.exitCode, 0, table.stderr)
       assert.deepInclude(Cli.ndjson(table.stdout)[0], { rows: 2 - differs })
-      assert.include(table.stderr, `live-response: no row for ${paths[0]}: `)
+      assert.match(table.stderr, new RegExp(`^live-response: no row for (?:2 files, .*)?${paths[0]}.*: `, "m"))
     }),
   )
 
@@ -299,6 +300,24 @@ describe("a result that has changed", () => {
         assert.include(stdout, "FIRST")
         assert.strictEqual(exitCode, 0)
       }),
+  )
+})
+
+describe("what show reports", () => {
+  it.live("starts a line of its own, after output that does not end one", () =>
+    Effect.gen(function* () {
+      const { box } = yield* downloaded
+      const show = { args: ["show", target(0), "--out", "results"] }
+      box.write(`results/${paths[0]}`, script("FIRST"))
+      const warned = yield* box.run(Cli.inShell(show, `"$@" 2>&1`))
+      assert.match(warned.stdout, /^FIRST\nlive-response: results\/\S+ differs from what was downloaded: [^\n]*\n$/)
+      // It ends in the middle, which is an error.
+      const bytes = Buffer.from(`{"script_name":"a.ps1","exit_code":0,"script_output":"${"long".repeat(100_000)}`)
+      Directory.fill(box, { results: [{ machine: 0, bytes }] })
+      const failed = yield* box.run(Cli.inShell(show, `"$@" 2>&1`))
+      assert.match(failed.stdout, /^(?:long)+[long]*\nlive-response: /)
+      assert.strictEqual(failed.exitCode, 1)
+    }),
   )
 })
 

@@ -64,6 +64,12 @@ export interface RunOptions {
    */
   readonly deadline?: Duration.Input | undefined
 
+  /**
+   * Ends the run when it succeeds, as an interruption does, but the events until then and the summary are still emitted: a session
+   * that has started is reported. By default never.
+   */
+  readonly stop?: Effect.Effect<void> | undefined
+
   /** Whether the run waits until its sessions finish. By default `true`; with `false` it ends when the last one has started. */
   readonly wait?: boolean | undefined
 
@@ -191,6 +197,9 @@ const settingsOf = (options: RunOptions = {}) => ({
   isWaiting: options.wait !== false,
 })
 
+/** How a run emits its events. */
+type Emitting = Pick<FleetRun.Options, "owe" | "send">
+
 /**
  * Makes the service.
  *
@@ -209,7 +218,7 @@ export const make: Effect.Effect<Service, never, DefenderApi | ActionWatch | Fle
       machines: Stream.Stream<string, E, R>,
       session: Session,
       options: RunOptions | undefined,
-      send: (event: FleetEvent.FleetEvent) => Effect.Effect<void>,
+      { owe, send }: Emitting,
     ) {
       yield* SessionCheck.check("live response", session)
       const { failed, finished, runMachine } = yield* FleetRun.make({
@@ -219,6 +228,7 @@ export const make: Effect.Effect<Service, never, DefenderApi | ActionWatch | Fle
         journal: yield* journal.open(session),
         session,
         ...settingsOf(options),
+        owe,
         send,
         hold,
       })
@@ -240,16 +250,23 @@ export const make: Effect.Effect<Service, never, DefenderApi | ActionWatch | Fle
     Stream.callback(
       Effect.fnUntraced(function* (queue) {
         let counts = FleetEvent.noSessions
+        /** What has happened, and is not in the queue yet. */
+        const owed = new Set<FleetEvent.FleetEvent>()
+        const owe = (event: FleetEvent.FleetEvent) => void owed.add(event)
         /** An event is queued and counted in one step, even if the run is interrupted meanwhile. */
         const send = (event: FleetEvent.FleetEvent) =>
-          Effect.uninterruptibleMask((restore) =>
-            Effect.andThen(restore(Queue.offer(queue, event)), () => {
+          Effect.uninterruptibleMask((restore) => {
+            owe(event)
+            return Effect.andThen(restore(Queue.offer(queue, event)), () => {
+              owed.delete(event)
               counts = FleetEvent.tally(counts, event)
               return SessionMetrics.count(event)
-            }),
-          )
+            })
+          })
         // The fibers of the run end with it, so no event follows the summary.
-        const exit = yield* Effect.exit(runAll(machines, session, options, send))
+        const running = runAll(machines, session, options, { owe, send })
+        const exit = yield* Effect.exit(Effect.raceFirst(running, options?.stop ?? Effect.never))
+        yield* Effect.forEach(Array.from(owed), send, { discard: true })
         yield* Queue.offer(queue, FleetEvent.close(counts, yield* DateTime.now))
         yield* exit
         yield* Queue.end(queue)

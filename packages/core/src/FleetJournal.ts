@@ -62,7 +62,8 @@ export class Starting extends Schema.Class<Starting>("@live-response/core/FleetJ
 }) {}
 
 /**
- * The machine has the session: it is this action.
+ * The machine has the session: it is this action. `machineName` is the machine's DNS name, if the answer of the API had it: a
+ * machine that is offline has no other record of it.
  *
  * @since 0.1.0
  * @category entries
@@ -71,6 +72,7 @@ export class Started extends Schema.Class<Started>("@live-response/core/FleetJou
   entry: Schema.tag("started"),
   ...ofMachine,
   machineActionId: MachineActionId,
+  machineName: Schema.optionalKey(Schema.String),
 }) {}
 
 /**

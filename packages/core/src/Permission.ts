@@ -147,6 +147,33 @@ export const missing = (claims: AccessToken.Claims, permission: Permission): str
 }
 
 /**
+ * The permissions of which a token needs one for a call, because it has none of them: neither of these nor of those of Microsoft's
+ * older pages. Empty where it has enough.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const lacking = (claims: AccessToken.Claims, permission: Permission): ReadonlyArray<string> =>
+  missing(claims, permission) === undefined ? [] : ofToken(claims, permission).needed
+
+/**
+ * The permissions of Microsoft's newest page, of which a token has none, though one of an older page. Empty otherwise.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const doubtful = (claims: AccessToken.Claims, permission: Permission): ReadonlyArray<string> =>
+  doubt(claims, permission) === undefined ? [] : ofToken(claims, permission).needed
+
+/**
+ * Where in Entra a permission for such a token is granted.
+ *
+ * @since 0.1.0
+ * @category formatting
+ */
+export const whereToGrant = (claims: AccessToken.Claims): string => `Entra (${where(ofToken(claims, run).type)})`
+
+/**
  * Says that a token has only a permission that may no longer suffice. `undefined` where it has one that does, or none.
  *
  * @example

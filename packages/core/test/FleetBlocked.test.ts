@@ -87,6 +87,22 @@ describe("Fleet.run with cancelBlocking", () => {
     }).pipe(overService({ machines: machines(1, () => ({ busy: "2 hours" })) })),
   )
 
+  it.effect("says why it does not cancel a session that the API does not know yet", () =>
+    Effect.gen(function* () {
+      const events = yield* inVirtualTime(
+        run(() => ({}), machineIds(1), cancelBlocking),
+        "10 minutes",
+      )
+      assert.deepStrictEqual(kinds(events), { notStarted: 1, sessions: 1 })
+      const [refused] = events.flatMap((event) => (event.event === "notStarted" ? [event.message] : []))
+      assert.match(
+        refused ?? "",
+        /: the session in the way is not cancelled: the API does not know it yet, try again in a minute: another session is in progress/,
+      )
+      assert.deepStrictEqual(yield* othersOf, ["InProgress"])
+    }).pipe(overService({ machines: machines(1, () => ({ busy: "2 hours" })), visibleAfter: "1 hour" })),
+  )
+
   it.effect("resumes its own session that a gateway requested twice", () =>
     Effect.gen(function* () {
       const twice = ({ kind }: Sent): Weather => (kind === "run" ? { isRepeated: true } : {})

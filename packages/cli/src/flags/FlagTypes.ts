@@ -61,10 +61,15 @@ export const text = (name: string): Flag.Flag<string> => Flag.String(name).pipe(
 export const texts = (name: string, metavar: string, sentence: string, facts?: Facts) =>
   text(name).pipe(Flag.atLeast(0), Flag.withMetavar(metavar), describe(sentence, facts))
 
-/** A word of a field whose words are known, which may be given several times. An unknown word is a warning. */
+/** A word of a field whose words are known, which may be given several times. */
 export const known = (field: KnownWords.Field, metavar: string, sentence: string) =>
   text(field).pipe(
-    Flag.mapEffect((text) => KnownWords.canonical(field, text)),
+    Flag.mapEffect((value) =>
+      Effect.mapError(
+        Effect.fromResult(KnownWords.canonical(field, value)),
+        (expected) => new CliError.InvalidValue({ option: field, value, expected, kind: "flag" }),
+      ),
+    ),
     Flag.atLeast(0),
     Flag.withMetavar(metavar),
     describe(sentence, { values: `${KnownWords.knownWords[field].join(", ")}, in any case` }),

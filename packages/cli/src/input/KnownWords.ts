@@ -1,8 +1,8 @@
 /**
- * The words of flags whose values Microsoft lists, such as `--status` and `--os`. Microsoft may add words, so an unknown word is a warning, not an error.
+ * The words of flags whose values Microsoft lists, such as `--status` and `--os`. An unknown word is most likely a mistyped one, which
+ * would select nothing: it is an error. Microsoft may add words, and `--filter` passes any word to the API.
  */
-import * as Effect from "effect/Effect"
-import { printable } from "../output/Printable.ts"
+import * as Result from "effect/Result"
 
 /**
  * @see https://learn.microsoft.com/en-us/defender-endpoint/api/machineaction
@@ -24,13 +24,21 @@ export const knownWords = {
   os: [
     "Windows11",
     "Windows10",
+    "Windows10WVD",
+    "Windows8Blue",
+    "Windows8",
+    "Windows7",
     "WindowsServer2025",
     "WindowsServer2022",
     "WindowsServer2019",
     "WindowsServer2016",
     "WindowsServer2012R2",
+    "WindowsServer2012",
+    "WindowsServer2008R2",
     "macOS",
     "Linux",
+    "Android",
+    "iOS",
   ],
   health: [
     "Active",
@@ -73,17 +81,30 @@ export const close = (words: ReadonlyArray<string>, text: string): ReadonlyArray
     .toSorted((a, b) => a.distance - b.distance)
     .map(({ word }) => word)
 
-/** The known word that a text probably means. */
-export const nearest = (field: Field, text: string): string | undefined => close(knownWords[field], text)[0]
+/** What each field is called in `$filter`. */
+const inFilter: Readonly<Record<Field, string>> = {
+  status: "status",
+  type: "type",
+  os: "osPlatform",
+  health: "healthStatus",
+  risk: "riskScore",
+}
 
-/** A word as the API spells it. An unknown word stays unchanged, with a warning. */
-export const canonical = Effect.fnUntraced(function* (field: Field, text: string): Effect.fn.Return<string> {
-  const known = knownWords[field].find((word) => word.toLowerCase() === text.toLowerCase())
-  if (known !== undefined) return known
-  const meant = nearest(field, text)
-  const hint = meant === undefined ? "" : ` Did you mean ${meant}?`
-  yield* Effect.logWarning(
-    `unknown ${field} "${printable(text.slice(0, 80))}": nothing may match.${hint} Known: ${knownWords[field].join(", ")}`,
-  )
-  return text
-})
+/** A word as the API spells it, or what is expected in place of an unknown one. */
+export const canonical = (field: Field, text: string): Result.Result<string, string> => {
+  const words = knownWords[field]
+  const known = words.find((word) => word.toLowerCase() === text.toLowerCase())
+  return known === undefined
+    ? Result.fail(`one of ${words.join(", ")} (for a newer one: --filter "${inFilter[field]} eq 'WORD'")`)
+    : Result.succeed(known)
+}
+
+/** The end of a message about a word that is none of the known ones: the one that it probably means. */
+export const suggestion = (words: ReadonlyArray<string>, text: string): string => {
+  const [meant] = close(words, text)
+  return meant === undefined ? "" : `; did you mean ${meant}?`
+}
+
+/** The same for a message that lists the words. */
+export const suggestionIn = (message: string, text: string): string =>
+  suggestion(/ one of ([\w.-]+(?:, [\w.-]+)+)/.exec(message)?.[1]?.split(", ") ?? [], text)

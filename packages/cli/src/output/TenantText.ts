@@ -50,3 +50,15 @@ export const columns: ReadonlyArray<Table.Column<Tenant>> = [
 const encode = Schema.encodeEffect(Schema.fromJsonString(Tenant))
 
 export const toJson = (tenant: Tenant) => Effect.map(Effect.orDie(encode(tenant)), printableJson)
+
+/** What a command did to a tenant. */
+const Change = Schema.Literals(["added", "changed", "unchanged", "enabled", "disabled", "removed"])
+
+export type Change = typeof Change.Type
+
+const Changed = Schema.Struct({ ...Tenant.fields, change: Change })
+
+const encodeChanged = Schema.encodeEffect(Schema.fromJsonString(Changed))
+
+export const changeToJson = (tenant: typeof Changed.Type) =>
+  Effect.map(Effect.orDie(encodeChanged(tenant)), printableJson)

@@ -1,4 +1,5 @@
 /** One run of a session on many machines: what happens on each machine, and what the machines share. */
+import * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
@@ -40,6 +41,8 @@ export interface Options {
   readonly deadline: Duration.Input | undefined
   readonly isWaiting: boolean
   readonly send: (event: FleetEvent.FleetEvent) => Effect.Effect<unknown>
+  /** Notes an event that `send` will emit: if the run is stopped before, it is emitted all the same. */
+  readonly owe: (event: FleetEvent.FleetEvent) => void
   /** What the runs of the service take turns by. */
   readonly hold: KeyedLock.Hold
 }
@@ -115,15 +118,23 @@ const reportWrongMachine = ({ emit }: Shared, machineId: string, id: MachineActi
 const followFound = Effect.fnUntraced(function* (
   shared: Shared,
   machineId: string,
-  { as, id, machineId: actualMachineId }: SessionStart.Found,
+  { as, id, machineId: actualMachineId, machineName }: SessionStart.Found,
   slot: SessionSlots.Slot,
 ) {
-  const { circuitBreaker, emit, following, owners, record } = shared
-  yield* record(machineId, (of) => FleetJournal.Started.make({ ...of, machineActionId: id }))
+  const { circuitBreaker, following, owe, owners, record, send } = shared
+  const named = machineName ? { machineName } : {}
+  const started = yield* record(machineId, (of) =>
+    FleetJournal.Started.make({ ...of, machineActionId: id, ...named }),
+  ).pipe(
+    Effect.andThen(DateTime.now),
+    Effect.map((at) => FleetEvent.Started.make({ at, machineId, machineActionId: id, as })),
+    Effect.tap((event) => Effect.sync(() => owe(event))),
+    Effect.uninterruptible,
+  )
   circuitBreaker.permitted()
   circuitBreaker.outage(undefined)
   return Effect.gen(function* () {
-    yield* emit(machineId, (of) => FleetEvent.Started.make({ ...of, machineActionId: id, as }))
+    yield* send(started)
     const isFromJournal = actualMachineId === undefined && as === "resumed"
     const error = isFromJournal ? undefined : owners.assign({ id, machineId: actualMachineId }, machineId)
     if (error === undefined) {

@@ -65,6 +65,8 @@ export interface Found {
   readonly as: FleetEvent.Started["as"]
   /** The machine that the answer to the request names, if it names one. */
   readonly machineId?: string | undefined
+  /** The DNS name of the machine, if the answer has it. */
+  readonly machineName?: string | undefined
 }
 
 /** A request, with the time since the start of its last record: what a transport may still send depends on it. */
@@ -199,6 +201,17 @@ const makeIdentify = ({ adopt, api, cancelBlocking }: Options, find: SessionSear
   })
 }
 
+/** The refusal of a request, with the reason why the session in the way was not cancelled. */
+const notCancelled = ({ operation, reason }: DefenderError.DefenderError, why: string) =>
+  new DefenderError.DefenderError({
+    operation: `${operation}: the session in the way is not cancelled: ${why}`,
+    reason,
+  })
+
+/** Why a session in the way is not one that may be cancelled. */
+const whyNot = (action: MachineAction | undefined): string =>
+  action === undefined ? "this sign-in may not read it" : `its type is ${action.type}`
+
 /** A session of the same type, of somebody else, is in progress on the machine, and may be cancelled. */
 class Blocked extends Data.TaggedError("Blocked")<{
   readonly action: MachineAction
@@ -216,7 +229,10 @@ const makeClear =
       // It may have finished meanwhile.
       Effect.catchReason("DefenderError", "Refused", () => Effect.void),
       Effect.andThen(api.wait(action.id)),
-      Effect.timeoutOrElse({ duration: cancellation, orElse: () => Effect.fail(refusal) }),
+      Effect.timeoutOrElse({
+        duration: cancellation,
+        orElse: () => Effect.fail(notCancelled(refusal, "it does not end")),
+      }),
       Effect.andThen(emit(machineId, (of) => FleetEvent.Cancelled.make({ ...of, machineActionId: action.id }))),
     )
 
@@ -243,8 +259,8 @@ export const make = (options: Options) => {
     const recorded = { beforeSend: begin, age: () => request.age() }
     const answer = yield* Effect.result(api.run(machineId, SessionMark.stamp(session, mark), recorded))
     if (Result.isSuccess(answer)) {
-      const { id, machineId } = answer.success
-      return { id, as: "new", machineId } satisfies Found
+      const { computerDnsName: machineName, id, machineId } = answer.success
+      return { id, as: "new", machineId, machineName } satisfies Found
     }
     const error = answer.failure
     if (error._tag === "StoreError") return yield* error
@@ -252,12 +268,18 @@ export const make = (options: Options) => {
     if (error._tag === "DefenderError" && refused !== undefined) {
       const inProgress = yield* identify(refused.machineActionId, machineId, mark)
       // It may be the requested one: the next run searches for it.
-      if (inProgress.what === "unknown") return yield* error
+      if (inProgress.what === "unknown") {
+        return yield* cancelBlocking
+          ? notCancelled(error, "the API does not know it yet, try again in a minute")
+          : error
+      }
       if (inProgress.what === "found") return inProgress.found
       const { action } = inProgress
-      if (cancelBlocking && action?.type === actionType(session)) {
+      if (cancelBlocking) {
         yield* record(machineId, (of) => FleetJournal.NotStarted.make(of))
-        return yield* new Blocked({ action, refusal: error })
+        return yield* action?.type === actionType(session)
+          ? new Blocked({ action, refusal: error })
+          : notCancelled(error, whyNot(action))
       }
     }
     const known = isLost(error) ? yield* search(machineId, mark, since) : Option.none()

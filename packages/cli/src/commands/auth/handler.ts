@@ -29,12 +29,6 @@ const commands: Readonly<Record<string, ReadonlyArray<Permission.Permission>>> =
   library: [Permission.library],
 }
 
-/** What is said of several permissions, once each. */
-const joined = (texts: ReadonlyArray<string | undefined>): string | undefined => {
-  const distinct = new Set(texts.filter((text) => text !== undefined))
-  return distinct.size === 0 ? undefined : [...distinct].join("; ")
-}
-
 export const check = Effect.fnUntraced(function* ({ json }: { readonly json: boolean }) {
   const cloud = yield* Cloud.config
   const token = yield* Effect.flatMap(Credential, ({ token }) => token).pipe(Effect.provide(NodeCredential.layerConfig))
@@ -57,6 +51,24 @@ export const check = Effect.fnUntraced(function* ({ json }: { readonly json: boo
   }
 }, Effect.mapError(Failure.fromError))
 
+/** The fewest permissions of which one of each of the alternatives is granted: first those that have no alternative. */
+const fewest = (alternatives: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<string> => {
+  const chosen = new Set(alternatives.flatMap((names) => (names.length === 1 ? names : [])))
+  for (const names of alternatives) {
+    if (names.length > 0 && !names.some((name) => chosen.has(name))) chosen.add(names.join(" or "))
+  }
+  return [...chosen]
+}
+
+/** `undefined` where there is none. */
+const orUndefined = (names: ReadonlyArray<string>) => (names.length === 0 ? undefined : names)
+
+/** The permissions that are missing, and those that may be. */
+const toGrant = (claims: AccessToken.Claims, permissions: ReadonlyArray<Permission.Permission>) => ({
+  missing: orUndefined(fewest(permissions.map((permission) => Permission.lacking(claims, permission)))),
+  maybeMissing: orUndefined(fewest(permissions.map((permission) => Permission.doubtful(claims, permission)))),
+})
+
 const describe = (claims: AccessToken.Claims, now: DateTime.Utc) => ({
   tenant: claims.tid,
   app: AccessToken.app(claims),
@@ -66,11 +78,12 @@ const describe = (claims: AccessToken.Claims, now: DateTime.Utc) => ({
   tokenAudience: claims.aud,
   expires: Option.getOrUndefined(AccessToken.expiry(claims)),
   doubts: AccessToken.doubts(claims, now),
+  ...toGrant(claims, Object.values(commands).flat()),
+  grantIn: Permission.whereToGrant(claims),
   commands: Object.fromEntries(
     Object.entries(commands).map(([name, permissions]) => {
-      const missing = joined(permissions.map((permission) => Permission.missing(claims, permission)))
-      const doubt = joined(permissions.map((permission) => Permission.doubt(claims, permission)))
-      return [name, { suffices: missing === undefined, missing, doubt }]
+      const granting = toGrant(claims, permissions)
+      return [name, { suffices: granting.missing === undefined, ...granting }]
     }),
   ),
 })
@@ -79,6 +92,13 @@ const labelWidth = Math.max("signed in at".length, ...Object.keys(commands).map(
 
 const row = (name: string, value: string | undefined) =>
   value === undefined ? [] : [`${name.padEnd(labelWidth)} ${value}`]
+
+const verdict = ({ maybeMissing, missing }: ReturnType<typeof toGrant>): string => {
+  if (missing !== undefined) return `not permitted: needs ${missing.join(", ")}`
+  return maybeMissing === undefined
+    ? "permitted"
+    : `may be refused: Microsoft's newest page names ${maybeMissing.join(", ")} instead`
+}
 
 const lines = (
   cloud: Cloud.Cloud,
@@ -97,9 +117,10 @@ const lines = (
     ...row("audience", report.tokenAudience),
     ...row("expires", report.expires && expiry(report.expires, now)),
     ...report.doubts.flatMap((doubt) => row("warning", doubt)),
-    ...Object.entries(report.commands).flatMap(([name, { doubt, missing }]) =>
-      row(name, missing ?? doubt ?? "permitted"),
-    ),
+    ...Object.entries(report.commands).flatMap(([name, granting]) => row(name, verdict(granting))),
+    ...row("missing", report.missing?.join(", ")),
+    ...row("perhaps missing", report.maybeMissing?.join(", ")),
+    ...row("grant them in", (report.missing ?? report.maybeMissing) && report.grantIn),
   ]
 }
 

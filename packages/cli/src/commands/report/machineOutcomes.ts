@@ -2,6 +2,7 @@
  * What became of each machine: pure rules over what is on the disk.
  */
 import type * as FleetJournal from "@live-response/core/FleetJournal"
+import * as TerminalText from "@live-response/core/TerminalText"
 import * as ActionsFileReader from "../../input/ActionsFileReader.ts"
 import * as ResultRows from "../../input/ResultRows.ts"
 import { reasonOf } from "../../output/FailureReasons.ts"
@@ -64,6 +65,10 @@ export const outcomeOf = (machine: Machine): Outcome => {
   if (failed !== undefined) return { state: "download failed", reason: reasonOf(failed.problem) }
   return ofSession(machine)
 }
+
+/** The name of the machine of an entry. In a prepared file it may have any length. */
+const nameIn = (entry: FleetJournal.Entry): string =>
+  entry.entry === "started" ? TerminalText.shorten(entry.machineName ?? "") : ""
 
 /** A map of its own for each machine that has a problem: a copy for each problem would take quadratic time. */
 interface Growing extends Machine {
@@ -137,7 +142,7 @@ export class Machines {
    * known to be final.
    */
   addEntry(entry: FleetJournal.Entry): number {
-    const index = this.find({ machineId: entry.machineId, machineName: "" }, entry.machineId)
+    const index = this.find({ machineId: entry.machineId, machineName: nameIn(entry) }, entry.machineId)
     const machine = this.machines[index]
     if (machine === undefined) return index
     if (entry.entry === "ended") machine.action = ActionsFileReader.ofAction(entry.action)

@@ -21,8 +21,8 @@ import * as Damage from "../../input/Damage.ts"
 import * as ResultsDirectory from "../../input/ResultsDirectory.ts"
 import * as StoredScript from "../../input/StoredScript.ts"
 import * as Format from "../../output/Format.ts"
-import * as StandardError from "../../output/StandardError.ts"
 import { printable, printableJson } from "../../output/Printable.ts"
+import * as UnusableFiles from "../../output/UnusableFiles.ts"
 import * as Columns from "./columns.ts"
 import * as Database from "./sqlite.ts"
 
@@ -48,13 +48,15 @@ export const write = Effect.fnUntraced(
     }
     const completed = yield* Damage.read(files, "manifest", (onDamaged) => Manifest.streamCompleted(files, onDamaged))
     const counts: Counts = { rows: 0, unnamed: 0, unidentified: 0 }
+    const unusable = UnusableFiles.make(directory, unusableWords)
     const { resultsLines, resultsTable } = FileName.single
     // A damaged line of an action may be found only when a row needs it.
     yield* Damage.read(files, "actions", (onDamaged) =>
       Effect.flatMap(StoredAction.index(files, onDamaged), (actions) =>
-        writeJsonLines(files, resultsLines, counting(readRows(files, completed.found, actions), counts)),
+        writeJsonLines(files, resultsLines, counting(readRows(files, completed.found, actions, unusable.add), counts)),
       ),
     )
+    yield* unusable.report
     // The lines that were just written are read again, so that memory does not grow with the number of rows.
     yield* writeCsv(files, resultsTable, JsonLines.read(files, resultsLines, Columns.Row))
     const { rows, unnamed } = counts
@@ -65,6 +67,11 @@ export const write = Effect.fnUntraced(
   Effect.mapError(Failure.fromError),
   Effect.provide(NodeDirectFileSystem.layerBatch),
 )
+
+const unusableWords = {
+  one: (path: string) => `no row for ${path}:`,
+  many: (files: string) => `no row for ${files}`,
+}
 
 interface Counts {
   rows: number
@@ -118,36 +125,40 @@ const knownAction = ({
   types: new Map(commands.map(({ index, type }) => [index, type])),
 })
 
+type OnUnusable = (file: UnusableFiles.UnusableFile) => void
+
 const readRows = <E, R>(
   files: PrivateDirectory,
   completed: Stream.Stream<ManifestEntry.Completed, E, R>,
   actions: StoredAction.Index,
+  onUnusable: OnUnusable,
 ) =>
   completed.pipe(
     Stream.mapEffect(
       (entry) =>
         Effect.flatMap(actions.find(entry.machineActionId), (action) =>
-          readRow(files, entry, Option.getOrUndefined(Option.map(action, knownAction))),
+          readRow(files, entry, Option.getOrUndefined(Option.map(action, knownAction)), onUnusable),
         ),
       { concurrency },
     ),
     Stream.flattenIterable,
   )
 
-/**
- * Reads a result, and returns its row, or no row if it is not a script's result. A missing row is reported if a script's
- * result was expected.
- */
-const readRow = (files: PrivateDirectory, entry: ManifestEntry.Completed, known: Columns.KnownAction | undefined) => {
+/** Reads a result, and returns its row, or no row if it is not a script's result. `onUnusable` gets the file where one was expected. */
+const readRow = (
+  files: PrivateDirectory,
+  entry: ManifestEntry.Completed,
+  known: Columns.KnownAction | undefined,
+  onUnusable: OnUnusable,
+) => {
   const type = known?.types.get(entry.index) ?? ""
   if (type === "GetFile") return Effect.succeed([])
   return StoredScript.read(files, entry, Columns.startLimit).pipe(
     Effect.map((script) => [Columns.rowOf(entry, script, known)]),
-    Effect.catchTag("Unusable", ({ message }) =>
-      StoredScript.isExpected(type, entry.path)
-        ? Effect.as(StandardError.write(printable(`live-response: no row for ${entry.path}: ${message}`)), [])
-        : Effect.succeed([]),
-    ),
+    Effect.catchTag("Unusable", ({ message }) => {
+      if (StoredScript.isExpected(type, entry.path)) onUnusable({ path: entry.path, problem: message })
+      return Effect.succeed([])
+    }),
   )
 }
 

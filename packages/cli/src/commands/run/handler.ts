@@ -158,8 +158,10 @@ const runOnly = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machi
     fleet,
   )
   const printRow = yield* makeRowPrinter(output, options)
-  yield* sessionEvents({ named, ...prepared }, options, fleet, output).pipe(
-    Stream.runForEach(printRow),
+  // A session that started right before Ctrl-C is reported: without a journal nothing else knows it.
+  const events = (stop: Effect.Effect<void>) =>
+    sessionEvents({ named, ...prepared }, { ...options, stop }, fleet, output)
+  yield* OrderlyStop.runForEach(events, printRow).pipe(
     Effect.provideService(Reporter, output.reportEvent),
     output.during,
   )
@@ -196,7 +198,7 @@ const sessionEvents = (
     session,
     used,
   }: { readonly named: ReadonlyArray<Machines.Machine> } & Effect.Success<ReturnType<typeof prepare>>,
-  options: Options,
+  options: Options & { readonly stop?: Effect.Effect<void> },
   fleet: FleetProgress.FleetProgress,
   output: EventOutput.EventOutput,
 ) =>

@@ -16,6 +16,7 @@ import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
 import type * as Config from "effect/Config"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Sink from "effect/Sink"
 import * as Stdio from "effect/Stdio"
@@ -40,6 +41,8 @@ interface Source {
   readonly bytes: Stream.Stream<Uint8Array, SourceError>
   /** The file and its size, if it is on this machine. */
   readonly local: { readonly path: string; readonly bytes: number } | undefined
+  /** What to warn of, once all bytes are read. It is written after them, or else it would stand in the middle of a line. */
+  readonly warnings: ReadonlyArray<string>
 }
 
 /** How many characters of output or errors fit into one JSON object, even if each is escaped. */
@@ -48,18 +51,9 @@ const jsonLimit = 32 * 1024 * 1024
 export const print = Effect.fnUntraced(
   function* (ref: ResultRef, options: Options) {
     const source = yield* find(ref, options.directory)
-    if (options.raw) return yield* write(source.bytes)
-
-    let start = new Uint8Array()
-    const bytes = Stream.tap(source.bytes, (chunk) =>
-      Effect.sync(() => {
-        if (start.length === 0) start = chunk.slice(0, 64)
-      }),
-    )
-    yield* (options.json ? printJson(ref, bytes) : printText(ref, bytes, options)).pipe(
-      Effect.catchTag("ScriptResultError", ({ description }) =>
-        Effect.fail(Failure.failed(`${ref}: ${noScript(ref, source, start, description)}`)),
-      ),
+    yield* Effect.ensuring(
+      printFrom(source, ref, options),
+      Effect.suspend(() => writeWarnings(source)),
     )
   },
   Effect.mapError((error) =>
@@ -67,10 +61,29 @@ export const print = Effect.fnUntraced(
   ),
 )
 
+const writeWarnings = ({ warnings }: Source) =>
+  Effect.forEach(warnings, (warning) => StandardError.write(printable(`live-response: ${warning}`)), { discard: true })
+
+const printFrom = Effect.fnUntraced(function* (source: Source, ref: ResultRef, options: Options) {
+  if (options.raw) return yield* write(source.bytes)
+
+  let start = new Uint8Array()
+  const bytes = Stream.tap(source.bytes, (chunk) =>
+    Effect.sync(() => {
+      if (start.length === 0) start = chunk.slice(0, 64)
+    }),
+  )
+  yield* (options.json ? printJson(ref, bytes) : printText(ref, bytes, options)).pipe(
+    Effect.catchTag("ScriptResultError", ({ description }) =>
+      Effect.fail(Failure.failed(`${ref}: ${noScript(ref, source, start, description)}`)),
+    ),
+  )
+})
+
 /** Finds a result. Without signing in, if the manifest lists it and its file exists. */
 const find = Effect.fnUntraced(function* (ref: ResultRef, directory: string) {
   const files = Option.getOrUndefined(yield* PrivateDirectory.find(directory))
-  const fromApi: Source = { bytes: remote(ref), local: undefined }
+  const fromApi: Source = { bytes: remote(ref), local: undefined, warnings: [] }
   if (files === undefined) return fromApi
   const consequence = { one: "it may be the record of this result", many: "one may be the record of this result" }
   const entry = Option.getOrUndefined(
@@ -79,10 +92,11 @@ const find = Effect.fnUntraced(function* (ref: ResultRef, directory: string) {
   const store = ResultStore.reader(files)
   if (entry?.status !== "completed" || !(yield* store.has(entry))) return fromApi
   const path = files.pathOf(entry.path)
+  const warnings: Array<string> = []
   const warn = (difference: string) =>
-    StandardError.write(printable(`live-response: ${path} differs from what was downloaded: ${difference}`))
+    Effect.sync(() => void warnings.push(`${path} differs from what was downloaded: ${difference}`))
   const local = { path, bytes: entry.bytes }
-  return { bytes: Verification.whileRead(store.read(entry.path), entry, warn), local } satisfies Source
+  return { bytes: Verification.whileRead(store.read(entry.path), entry, warn), local, warnings } satisfies Source
 })
 
 const remote = (ref: ResultRef): Source["bytes"] =>
@@ -122,7 +136,7 @@ const printText = Effect.fnUntraced(function* (
   const [shown, rest] = yield* Stream.broadcastN(bytes, { n: 2, capacity: 1 })
   const text = options.errors ? ScriptResult.errors(shown) : ScriptResult.output(shown)
   const [, script] = yield* Effect.all(
-    [write(inLines(printableText(text))), ScriptResult.decodeStream(rest, { limit: 0 })],
+    [writeLines(printableText(text)), ScriptResult.decodeStream(rest, { limit: 0 })],
     { concurrency: 2 },
   )
   if (script.exitCode !== 0) {
@@ -135,14 +149,13 @@ const printText = Effect.fnUntraced(function* (
   }
 }, Effect.scoped)
 
-/** Ends the last line, so that the next output of the terminal starts on a new line. */
-const inLines = <E, R>(text: Stream.Stream<string, E, R>): Stream.Stream<string, E, R> =>
-  Stream.mapAccum(
-    text,
-    () => "\n",
-    (last, piece) => [piece.at(-1) ?? last, [piece]],
-    { onHalt: (last) => (last === "\n" ? [] : ["\n"]) },
-  )
+/** Writes a text, and ends its last line, also where the text ends with a failure: what follows on a terminal starts a line. */
+const writeLines = <E, R>(text: Stream.Stream<string, E, R>) => {
+  let last = "\n"
+  const noting = Stream.tap(text, (piece) => Effect.sync(() => void (last = piece.at(-1) ?? last)))
+  const endLine = Effect.suspend(() => (last === "\n" ? Effect.void : write(Stream.succeed("\n"))))
+  return Effect.onExit(write(noting), (exit) => (Exit.isSuccess(exit) ? endLine : Effect.ignore(endLine)))
+}
 
 const noScript = (ref: ResultRef, { local }: Source, start: Uint8Array, description: string): string => {
   const size = local === undefined ? "" : `, ${Format.bytes(local.bytes)}`

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Failure from "../../Failure.ts"
+import * as KnownWords from "../../input/KnownWords.ts"
 import * as ResultRows from "../../input/ResultRows.ts"
 import * as ResultsDirectory from "../../input/ResultsDirectory.ts"
 import * as TextHash from "../../input/TextHash.ts"
@@ -16,6 +17,7 @@ import * as StandardError from "../../output/StandardError.ts"
 import { printable, printableJson } from "../../output/Printable.ts"
 import * as RowPrinter from "../../output/RowPrinter.ts"
 import * as Table from "../../output/Table.ts"
+import * as UnusableFiles from "../../output/UnusableFiles.ts"
 import * as Keys from "./keys.ts"
 
 interface Options {
@@ -46,7 +48,8 @@ export const print = Effect.fnUntraced(
   function* (directory: string, options: Options) {
     const key = Keys.parse(options.by)
     if (key === undefined) {
-      return yield* Failure.usage(`--by ${options.by}: choose one of ${Keys.choices.join(", ")}`)
+      const problem = `--by ${options.by}: choose one of ${Keys.choices.join(", ")}`
+      return yield* Failure.usage(`${problem}${KnownWords.suggestionIn(problem, options.by)}`)
     }
     const files = yield* ResultsDirectory.open(directory)
     const { rows } = yield* ResultRows.read(files, { limit: longestOutput })
@@ -54,8 +57,9 @@ export const print = Effect.fnUntraced(
     const stack = new Stack<Machine>()
     const machineOf = makeMachineOf()
     const counts: Counts = { results: 0, stacked: 0, truncated: 0 }
+    const unusable = UnusableFiles.make(directory, unusableWords)
     yield* Stream.runForEach(rows, (row) => {
-      if (row.kind === "unusable") return reportUnusable(row)
+      if (row.kind === "unusable") unusable.add(row)
       if (row.kind === "script" && isWanted(row, options)) {
         add(
           stack,
@@ -67,6 +71,7 @@ export const print = Effect.fnUntraced(
       }
       return Effect.void
     })
+    yield* unusable.report
     const groups = stack.groups()
     if (options.format === "json" || options.format === "csv") {
       const printRow = yield* RowPrinter.make({ columns, format: options.format, toJson })
@@ -82,8 +87,10 @@ export const print = Effect.fnUntraced(
   Effect.provide(NodeDirectFileSystem.layerBatch),
 )
 
-const reportUnusable = ({ path, problem }: ResultRows.UnusableRow) =>
-  StandardError.write(printable(`live-response: ${path} is not counted: ${problem}`))
+const unusableWords = {
+  one: (path: string) => `${path} is not counted:`,
+  many: (files: string) => `${files} are not counted`,
+}
 
 /** PowerShell and Windows do not distinguish case in the name of a script. */
 const isWanted = ({ source }: ResultRows.ScriptRow, { script }: Options): boolean =>

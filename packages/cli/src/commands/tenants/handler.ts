@@ -9,6 +9,7 @@ import * as Console from "effect/Console"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as ClusterDatabase from "../../api/ClusterDatabase.ts"
 import * as Failure from "../../Failure.ts"
@@ -42,12 +43,26 @@ interface Named extends Json {
 }
 
 /** What was done, in words or as the tenants that it was done to. */
-const report = Effect.fnUntraced(function* (tenants: ReadonlyArray<Tenants.Tenant>, verb: string, { json }: Json) {
+const report = Effect.fnUntraced(function* (
+  tenants: ReadonlyArray<Tenants.Tenant>,
+  change: TenantText.Change,
+  { json }: Json,
+  consequence = "",
+) {
   for (const tenant of tenants) {
-    if (json) yield* Effect.flatMap(TenantText.toJson(tenant), Console.log)
-    else yield* StandardError.write(`${TenantText.nameOf(tenant)}: ${verb}`)
+    if (json) yield* Effect.flatMap(TenantText.changeToJson({ ...tenant, change }), Console.log)
+    else yield* StandardError.write(`${TenantText.nameOf(tenant)}: ${change}${consequence}`)
   }
 })
+
+/** Whether a tenant has other settings than before. Each write raises the revision, also one that changes nothing. */
+const changeOf = (before: Tenants.Tenant, after: Tenants.Tenant): TenantText.Change =>
+  isSame({ ...before, revision: 0 }, { ...after, revision: 0 }) ? "unchanged" : "changed"
+
+const isSame = Schema.toEquivalence(Tenants.Tenant)
+
+const ofEnabled = ({ enabled }: Tenants.Tenant): string =>
+  enabled ? "; its results are collected" : "; it is disabled, so nothing is collected"
 
 /** The tenant that a text names by its id or its name. */
 const named = (tenants: ReadonlyArray<Tenants.Tenant>, text: string) => {
@@ -93,8 +108,14 @@ export const add = (text: string, settings: Tenants.NewTenant, options: Json) =>
       )
       const { add, get } = yield* Tenants.Tenants
       yield* checkName(settings.name)
+      const before = yield* Effect.option(get(tenant))
       yield* add(tenant, settings, { distinctName: true })
-      yield* report([yield* get(tenant)], "added; its results are collected", options)
+      const after = yield* get(tenant)
+      const change = Option.match(before, {
+        onNone: () => "added" as const,
+        onSome: (before) => changeOf(before, after),
+      })
+      yield* report([after], change, options, ofEnabled(after))
     }),
   )
 
@@ -112,7 +133,8 @@ export const set = (
       const isRenamed = name !== found.name
       if (isRenamed) yield* checkName(name)
       yield* set(found.tenant, change, { distinctName: isRenamed })
-      yield* report([yield* get(found.tenant)], "changed", options)
+      const after = yield* get(found.tenant)
+      yield* report([after], changeOf(found, after), options)
     }),
   )
 
@@ -175,7 +197,7 @@ export const remove = (options: Named & { readonly yes: boolean }) =>
       yield* Confirmation.confirm(yield* removal(tenants), options)
       for (const each of tenants) {
         yield* remove(each.tenant)
-        yield* report([each], "removed; its results stay", options)
+        yield* report([each], "removed", options, "; its results stay")
       }
     }).pipe(Effect.provide(Runs.layer)),
   )
