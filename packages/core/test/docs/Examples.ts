@@ -57,6 +57,7 @@ const examplesOf = (source: string): ReadonlyArray<Example> => {
 const directoryOf = {
   "packages/core/": "packages/core/test/docs",
   "packages/node/": "packages/node/test",
+  "packages/cluster/": "packages/cluster/test",
   "packages/cli/": "packages/cli/test",
   "docs/": "packages/core/test/docs",
   "README.md": "packages/cli/test",
