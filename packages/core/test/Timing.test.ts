@@ -20,7 +20,7 @@ const delaysOf = <E>(policy: Schedule.Schedule<unknown, E>, failure: (attempt: n
       at.push(yield* Clock.currentTimeMillis)
       return yield* Effect.fail(failure(at.length))
     })
-    yield* inVirtualTime(Effect.ignore(Effect.retry(attempt, policy)), "30 days")
+    yield* Effect.retry(attempt, policy).pipe(Effect.ignore, inVirtualTime("30 days"))
     return at.slice(1).map((time, i) => time - (at[i] ?? 0))
   })
 
@@ -169,7 +169,7 @@ describe("Timing", () => {
   it.effect("keeps the settings of the layer that `with` does not replace", () =>
     Effect.gen(function* () {
       const settings = yield* Timing.perCall.pipe(Effect.provide(Timing.layer({ stallTimeout: "5 seconds" })))
-      const current = yield* Timing.with({ giveUpAfter: "1 hour" })(settings)
+      const current = yield* Timing.with(settings, { giveUpAfter: "1 hour" })
       assert.deepInclude(current, { giveUpAfter: "1 hour", stallTimeout: "5 seconds" })
     }),
   )
