@@ -66,7 +66,7 @@ const put = Effect.fnUntraced(function* (n: number, options: Put = {}) {
   for (const { index } of commands) {
     yield* simulator.add(decodeRef(`${idAt(n)}:${index}`), {
       content: content ?? new TextEncoder().encode(`result of ${n}`),
-      ...(linkFaults === undefined ? {} : { linkFaults }),
+      linkFaults,
     })
   }
 })
