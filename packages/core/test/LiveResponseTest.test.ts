@@ -25,7 +25,7 @@ const saveAll = (count: number) =>
     const live = yield* LiveResponse
     const events = yield* Effect.result(Stream.runCollect(live.saveAll(Stream.fromIterable(refs))))
     return { events, millis: (yield* Clock.currentTimeMillis) - startedAt }
-  }).pipe(LiveResponseTest.inVirtualTime)
+  }).pipe((effect) => LiveResponseTest.inVirtualTime(effect))
 
 describe("LiveResponseTest.layer", () => {
   it.effect("uses the store of its options", () => {

@@ -20,7 +20,7 @@ const delaysOf = <E>(policy: Schedule.Schedule<unknown, E>, failure: (attempt: n
       at.push(yield* Clock.currentTimeMillis)
       return yield* Effect.fail(failure(at.length))
     })
-    yield* Effect.retry(attempt, policy).pipe(Effect.ignore, inVirtualTime("30 days"))
+    yield* inVirtualTime(Effect.ignore(Effect.retry(attempt, policy)), "30 days")
     return at.slice(1).map((time, i) => time - (at[i] ?? 0))
   })
 

@@ -6,7 +6,6 @@
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as TestClock from "effect/testing/TestClock"
@@ -163,15 +162,13 @@ export const layerTestClock: Layer.Layer<TestClock.TestClock> = layerPatientCloc
  * @since 0.1.0
  * @category virtual time
  */
-export const inVirtualTime: {
-  (atMost: Duration.Input): <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  <A, E, R>(effect: Effect.Effect<A, E, R>, atMost?: Duration.Input): Effect.Effect<A, E, R>
-} = dual(
-  ([effect]) => Effect.isEffect(effect),
-  Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effect<A, E, R>, atMost: Duration.Input = "1 day") {
+export const inVirtualTime = <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  atMost: Duration.Input = "1 day",
+): Effect.Effect<A, E, R> =>
+  Effect.gen(function* () {
     // The clock waits only for fibers that it has woken, so the effect starts with a sleep.
     const fiber = yield* Effect.forkChild(Effect.delay(effect, "1 milli"))
     yield* TestClock.adjust(atMost)
     return yield* Fiber.join(fiber)
-  }),
-)
+  })
