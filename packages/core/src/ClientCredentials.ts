@@ -14,6 +14,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import * as Struct from "effect/Struct"
 import * as Cloud from "./Cloud.ts"
 import * as Credential from "./Credential.ts"
 import { CredentialError, fromEntra, Missing, Unreachable } from "./CredentialError.ts"
@@ -133,9 +134,18 @@ const unreachable = (trouble: Connection.Trouble) =>
 export const layer = (options: Options): Layer.Layer<Credential.Credential, never, HttpClient.HttpClient> =>
   Layer.effect(Credential.Credential, make(options))
 
+/** An empty variable is not set, as for Azure's own tools. */
+const variable = (name: string) => Config.String(name).pipe(Config.withDefault(""))
+
+const app = Config.all({
+  AZURE_TENANT_ID: variable("AZURE_TENANT_ID"),
+  AZURE_CLIENT_ID: variable("AZURE_CLIENT_ID"),
+  AZURE_CLIENT_SECRET: variable("AZURE_CLIENT_SECRET"),
+})
+
 /**
  * The credential from `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET`, in the cloud of `Cloud.config`. Fails
- * with reason `Missing` where one of the three is not set.
+ * with reason `Missing`, which names those that are not set.
  *
  * @since 0.1.0
  * @category layers
@@ -147,17 +157,16 @@ export const layerConfig: Layer.Layer<
 > = Layer.unwrap(
   Effect.gen(function* () {
     const cloud = yield* Cloud.config
-    const app = yield* Effect.mapError(
-      Config.all({
-        tenantId: Config.NonEmptyString("AZURE_TENANT_ID"),
-        clientId: Config.NonEmptyString("AZURE_CLIENT_ID"),
-        clientSecret: Config.Redacted("AZURE_CLIENT_SECRET"),
-      }),
-      () =>
-        new CredentialError({
-          reason: new Missing({ description: "set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET" }),
-        }),
-    )
-    return layer({ ...app, cloud })
+    const values = yield* app
+    const unset = Struct.keys(values).filter((name) => values[name] === "")
+    if (unset.length > 0) {
+      return yield* new CredentialError({ reason: new Missing({ description: `set ${unset.join(", ")}` }) })
+    }
+    return layer({
+      tenantId: values.AZURE_TENANT_ID,
+      clientId: values.AZURE_CLIENT_ID,
+      clientSecret: Redacted.make(values.AZURE_CLIENT_SECRET),
+      cloud,
+    })
   }),
 )

@@ -61,7 +61,7 @@ export interface Service {
    */
   readonly downloadLink: (
     ref: ResultRef,
-    options?: { readonly isRenewal?: boolean },
+    options?: { readonly isRenewal?: boolean | undefined },
   ) => Effect.Effect<DownloadLink.DownloadLink, ApiError>
 
   /**
@@ -127,7 +127,7 @@ export interface Service {
   readonly run: <E = never>(
     machineId: string,
     session: Session.Session,
-    options?: { readonly beforeSend?: Effect.Effect<void, E>; readonly age?: () => number },
+    options?: { readonly beforeSend?: Effect.Effect<void, E> | undefined; readonly age?: (() => number) | undefined },
   ) => Effect.Effect<MachineAction.MachineAction, ApiError | E>
 
   /**

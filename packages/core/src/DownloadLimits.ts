@@ -5,6 +5,7 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import { downloadConcurrency } from "./internal/downloadConcurrency.ts"
 
@@ -129,10 +130,12 @@ export type Choice = Parameters<typeof over>[0]
  * @since 0.1.0
  * @category references
  */
-export const provide =
-  (chosen: Choice) =>
-  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    Effect.updateService(effect, DownloadLimits, over(chosen))
+export const provide: {
+  (chosen: Choice): <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  <A, E, R>(effect: Effect.Effect<A, E, R>, chosen: Choice): Effect.Effect<A, E, R>
+} = dual(2, <A, E, R>(effect: Effect.Effect<A, E, R>, chosen: Choice) =>
+  Effect.updateService(effect, DownloadLimits, over(chosen)),
+)
 
 /**
  * Replaces some of the limits for a program.

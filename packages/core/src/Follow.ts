@@ -18,17 +18,22 @@ import * as AbsentResult from "./AbsentResult.ts"
 import * as ActionFeed from "./ActionFeed.ts"
 import type { ActionFilter } from "./ActionFilter.ts"
 import type { ActionWatch } from "./ActionWatch.ts"
-import { type BatchError, isTransient, type StorageRefused } from "./BatchError.ts"
+import { type BatchError, isTransient, Outage, type StorageRefused } from "./BatchError.ts"
 import type * as BatchEvent from "./BatchEvent.ts"
-import type { Failed } from "./ResultEvent.ts"
+import { CredentialError } from "./CredentialError.ts"
 import type { DefenderApi } from "./DefenderApi.ts"
+import { DefenderError } from "./DefenderError.ts"
 import * as FileName from "./FileName.ts"
 import * as FollowEvent from "./FollowEvent.ts"
 import { FollowPosition, type Key } from "./FollowPosition.ts"
 import { type BatchOptions, LiveResponse } from "./LiveResponse.ts"
 import type { MachineAction } from "./MachineAction.ts"
+import { QuotaStoreError } from "./QuotaStoreError.ts"
+import type { Failed } from "./ResultEvent.ts"
 import { ActionResult, ofAction, ResultRef } from "./ResultRef.ts"
+import { StoreError } from "./StoreError.ts"
 import * as Timing from "./Timing.ts"
+import { TransferError } from "./TransferError.ts"
 
 /**
  * The machine actions to follow.
@@ -51,14 +56,17 @@ export interface Selection {
  * @since 0.1.0
  * @category options
  */
-export interface Options<R> extends Omit<BatchOptions, "again" | "giveUpAfter"> {
+export interface Options<E, R> extends Omit<BatchOptions, "again" | "giveUpAfter"> {
   readonly selection: Selection
 
   /** Where to start when no position is stored for the selection. */
   readonly since: DateTime.Utc
 
-  /** Called with each selected action, before its results are downloaded. Those are downloaded when it returns. */
-  readonly onAction?: ((action: MachineAction) => Effect.Effect<void, BatchError, R>) | undefined
+  /**
+   * Called with each selected action, before its results are downloaded. Those are downloaded when it returns. The stream fails
+   * with its error, unless that is one of the API's that waiting may help.
+   */
+  readonly onAction?: ((action: MachineAction) => Effect.Effect<void, E, R>) | undefined
 
   /** How long to wait for a network that is down, as in `BatchOptions`. By default without a limit. */
   readonly giveUpAfter?: Duration.Input | undefined
@@ -192,7 +200,7 @@ const makeSearches = Effect.gen(function* () {
 })
 
 /** Follows from the stored position until an error. */
-const attempt = Effect.fnUntraced(function* <R>(options: Options<R>, onReached: Effect.Effect<void>) {
+const attempt = Effect.fnUntraced(function* <E, R>(options: Options<E, R>, onReached: Effect.Effect<void>) {
   const { key, filter, isSelected = () => true } = options.selection
   const live = yield* LiveResponse
   const positions = yield* FollowPosition
@@ -231,11 +239,19 @@ const attempt = Effect.fnUntraced(function* <R>(options: Options<R>, onReached: 
   )
 })
 
+/** The errors that may pass. */
+type Passing = Exclude<BatchError, StorageRefused>
+
+const passing = [CredentialError, DefenderError, Outage, QuotaStoreError, StoreError, TransferError]
+
+/** An error of `onAction` may be anything. */
+const isPassing = (error: unknown): error is Passing => passing.some((type) => error instanceof type)
+
 /** Whether waiting may help. It does not if the network was down for `giveUpAfter`. */
-const isWorthWaiting = (error: BatchError): boolean =>
+const isWorthWaiting = (error: Passing): boolean =>
   isTransient(error) && !(error._tag === "Outage" && error.waited !== undefined)
 
-const unavailable = (error: Exclude<BatchError, StorageRefused>) => {
+const unavailable = (error: Passing) => {
   const cause = error._tag === "Outage" ? error.last : error
   return now((at) => FollowEvent.Unavailable.make({ at, message: cause.message, error: cause }))
 }
@@ -314,9 +330,9 @@ const unavailable = (error: Exclude<BatchError, StorageRefused>) => {
  * @since 0.1.0
  * @category constructors
  */
-export const run = <R = never>(
-  options: Options<R>,
-): Stream.Stream<Event, BatchError, LiveResponse | DefenderApi | ActionWatch | FollowPosition | R> =>
+export const run = <E = never, R = never>(
+  options: Options<E, R>,
+): Stream.Stream<Event, BatchError | E, LiveResponse | DefenderApi | ActionWatch | FollowPosition | R> =>
   Stream.unwrap(
     Effect.gen(function* () {
       const timing = yield* Timing.Timing
@@ -324,21 +340,20 @@ export const run = <R = never>(
       const onReached = Effect.sync(() => {
         api.isReached = true
       })
-      const isRetried = (error: BatchError) => api.isReached && isWorthWaiting(error)
+      const isRetried = (error: BatchError | E): error is Passing =>
+        api.isReached && isPassing(error) && isWorthWaiting(error)
       // A batch stops in order by itself. It is closed from the start of a batch until its events are read.
       const noBatch = yield* Latch.make(true)
       return Stream.unwrap(Effect.tap(attempt(options, onReached), noBatch.close)).pipe(
         Stream.catch((error) =>
-          Stream.concat(
-            Stream.fromEffectDrain(noBatch.open),
-            error._tag !== "StorageRefused" && isRetried(error)
-              ? Stream.concat(Stream.fromEffect(unavailable(error)), Stream.fail(error))
-              : Stream.fail(error),
+          Stream.fromEffectDrain(noBatch.open).pipe(
+            Stream.concat(isRetried(error) ? Stream.fromEffect(unavailable(error)) : Stream.empty),
+            Stream.concat(Stream.fail(error)),
           ),
         ),
         Stream.retry(
           timing.follow.pipe(
-            Schedule.setInputType<BatchError>(),
+            Schedule.setInputType<BatchError | E>(),
             Schedule.while(({ input }) => isRetried(input)),
           ),
         ),

@@ -111,8 +111,8 @@ export interface Skim extends LineReader.Skim {}
  * @category models
  */
 export interface Part {
-  readonly from?: number
-  readonly to?: number
+  readonly from?: number | undefined
+  readonly to?: number | undefined
 }
 
 /**

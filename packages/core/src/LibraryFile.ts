@@ -59,7 +59,7 @@ const flagOf = (value: unknown): boolean | undefined => {
  * import * as Result from "effect/Result"
  *
  * const file = LibraryFile.fromApi({ fileName: "collect.ps1", sha256: "AB12", hasParameters: "true", description: null })
- * console.log(Result.map(file, ({ hasParameters, sha256 }) => [sha256, hasParameters]))
+ * console.log(Result.getOrThrow(file).sha256) // ab12
  * ```
  *
  * @since 0.1.0

@@ -92,7 +92,14 @@ export interface Service {
     options?: ScriptResult.DecodeStreamOptions,
   ) => Effect.Effect<ScriptResult.Excerpt, DownloadError | ScriptResult.ScriptResultError>
 
-  /** Downloads a result into the store, and resumes what an earlier download left. */
+  /**
+   * Downloads a result into the store, and resumes what an earlier download left.
+   *
+   * **Gotchas**
+   *
+   * The manifest is neither read nor written: a stored result is downloaded again, also by a batch. Use `saveAll` for results that
+   * later runs skip.
+   */
   readonly save: (ref: ResultRef) => Effect.Effect<StoredResult, DownloadError | StoreError>
 
   /**

@@ -199,8 +199,8 @@ const changers = ({ fs, paths, platform }: System, names: Names) => ({
  * @category options
  */
 export interface OpenOptions {
-  readonly allowsLinks?: boolean
-  readonly isTemporary?: boolean
+  readonly allowsLinks?: boolean | undefined
+  readonly isTemporary?: boolean | undefined
 }
 
 const make = (system: System, opened: Opened, isTemporary: boolean): PrivateDirectory => {

@@ -59,7 +59,7 @@ export interface CallLog {
   readonly status: Effect.Effect<QuotaRule.Status, QuotaStoreError>
 
   /** How often its status is read for metrics, at most. By default ten times a second. */
-  readonly refreshEvery?: Duration.Duration
+  readonly refreshEvery?: Duration.Duration | undefined
 
   /** What the log knows now. It reads every call of the longest window. */
   readonly calls: Effect.Effect<QuotaRule.Calls, QuotaStoreError>

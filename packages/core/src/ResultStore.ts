@@ -262,7 +262,7 @@ export const reader = (directory: PrivateDirectory.PrivateDirectory): Pick<Servi
  */
 export const layerFileSystem = (options: {
   readonly directory: string
-  readonly isTemporary?: boolean
+  readonly isTemporary?: boolean | undefined
 }): Layer.Layer<ResultStore, StoreError, FileSystem.FileSystem | Path.Path> =>
   Layer.effect(
     ResultStore,

@@ -116,7 +116,7 @@ const readUndamaged = (directory: PrivateDirectory, onDamaged?: OnDamaged) =>
  */
 export const readBrief = (
   directory: PrivateDirectory,
-  { onDamaged = () => Effect.void, ...part }: JsonLines.Part & { readonly onDamaged?: OnDamaged } = {},
+  { onDamaged = () => Effect.void, ...part }: JsonLines.Part & { readonly onDamaged?: OnDamaged | undefined } = {},
 ): Stream.Stream<Brief, StoreError> =>
   Stream.suspend(() => {
     const name = FileName.single.actions

@@ -6,6 +6,7 @@
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
@@ -67,13 +68,14 @@ export const expectedWait: string = DurationText.expectedWait
  * A wait as people type it, of a millisecond to seven days. A wait of zero would be a busy loop, and an endless one would never
  * continue.
  *
- * **Example**
- *
+ * @example
  * ```ts
  * import * as Timing from "@live-response/core/Timing"
+ * import * as Duration from "effect/Duration"
  * import * as Schema from "effect/Schema"
  *
- * console.log(Schema.decodeSync(Timing.WaitFromString)("5m")) // Duration: 5 minutes
+ * const wait = Schema.decodeSync(Timing.WaitFromString)("5 minutes")
+ * console.log(Duration.format(wait)) // 5m
  * ```
  *
  * @since 0.1.0
@@ -347,13 +349,15 @@ const Overrides = Context.Reference<Partial<Settings>>("@live-response/core/Timi
   defaultValue: () => none,
 })
 
-const with_ =
-  (settings: Partial<Settings>) =>
-  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    effect.pipe(
-      Effect.updateService(Timing, (current) => ({ ...current, ...settings })),
-      Effect.updateService(Overrides, (current) => ({ ...current, ...settings })),
-    )
+const with_: {
+  (settings: Partial<Settings>): <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  <A, E, R>(effect: Effect.Effect<A, E, R>, settings: Partial<Settings>): Effect.Effect<A, E, R>
+} = dual(2, <A, E, R>(effect: Effect.Effect<A, E, R>, settings: Partial<Settings>) =>
+  effect.pipe(
+    Effect.updateService(Timing, (current) => ({ ...current, ...settings })),
+    Effect.updateService(Overrides, (current) => ({ ...current, ...settings })),
+  ),
+)
 
 export {
   /**

@@ -66,7 +66,7 @@ export interface Service {
   readonly chunks: (
     ref: ResultRef,
     resume?: ResumePoint,
-    options?: { readonly borrowed?: boolean },
+    options?: { readonly borrowed?: boolean | undefined },
   ) => Stream.Stream<ResultChunk, DownloadError>
 
   /**

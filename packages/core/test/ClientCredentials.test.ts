@@ -515,13 +515,27 @@ describe("ClientCredentials.layerConfig", () => {
       { name, what: "not set", env: Object.fromEntries(Object.entries(environment).filter(([key]) => key !== name)) },
       { name, what: "empty", env: { ...environment, [name]: "" } },
     ]),
-  )("names the variables to set where $name is $what", ({ env }) =>
+  )("names the variable to set where $name is $what", ({ env, name }) =>
     Effect.gen(function* () {
       const error = yield* errorUnder(env)
       assert.strictEqual(error._tag, "CredentialError")
       if (error._tag !== "CredentialError") return
       assert.strictEqual(error.reason._tag, "Missing")
-      assert.strictEqual(error.message, "no credential; set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET")
+      assert.strictEqual(error.message, `no credential; set ${name}`)
+    }),
+  )
+
+  it.effect("fails with the error of the configuration where it can't be read", () =>
+    Effect.gen(function* () {
+      const unreadable = ConfigProvider.make(() => new ConfigProvider.SourceError({ message: "the vault is sealed" }))
+      const error = yield* token.pipe(
+        Effect.provide(
+          ClientCredentials.layerConfig.pipe(Layer.provide([scripted(good).layer, ConfigProvider.layer(unreadable)])),
+        ),
+        Effect.flip,
+      )
+      assert.strictEqual(error._tag, "ConfigError")
+      assert.include(error.message, "the vault is sealed")
     }),
   )
 

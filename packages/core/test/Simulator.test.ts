@@ -19,9 +19,9 @@ const content = patterned(1000)
 const get = (url: string, headers?: Record<string, string>) =>
   execute(HttpClientRequest.get(url, headers === undefined ? {} : { headers }))
 
-const requestLink = (ref: ResultRef, bearer: string | undefined = token) =>
+const requestLink = (ref: ResultRef, bearer: string | undefined = token, api = origin) =>
   get(
-    `${origin}/api/machineactions/${ref.machineActionId}/GetLiveResponseResultDownloadLink(index=${ref.index})`,
+    `${api}/api/machineactions/${ref.machineActionId}/GetLiveResponseResultDownloadLink(index=${ref.index})`,
     bearer === undefined ? undefined : { authorization: `Bearer ${bearer}` },
   )
 
@@ -101,6 +101,16 @@ describe("Simulator: links", () => {
         url,
         /\/investigation-actions-data\/.+\/CustomPlaybookCommandOutput\/[0-9a-f]{32}\?se=1970-01-01T00%3A30%3A00Z&sp=r&sv=2019-07-07&sr=b&sig=[^&/]+\/[^&/]+%3D$/,
       )
+    }).pipe(Effect.provide(layer())),
+  )
+
+  it.effect("lead to the address that the API was called at", () =>
+    Effect.gen(function* () {
+      yield* (yield* Simulator.Simulator).add(exampleRef, { content })
+      for (const api of ["https://api.security.microsoft.com", "http://127.0.0.1:8080"]) {
+        const { text } = yield* requestLink(exampleRef, token, api)
+        assert.strictEqual(new URL((yield* Schema.decodeEffect(Value)(text)).value).origin, api)
+      }
     }).pipe(Effect.provide(layer())),
   )
 

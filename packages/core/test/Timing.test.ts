@@ -169,7 +169,7 @@ describe("Timing", () => {
   it.effect("keeps the settings of the layer that `with` does not replace", () =>
     Effect.gen(function* () {
       const settings = yield* Timing.perCall.pipe(Effect.provide(Timing.layer({ stallTimeout: "5 seconds" })))
-      const current = yield* Timing.with({ giveUpAfter: "1 hour" })(settings)
+      const current = yield* Timing.with(settings, { giveUpAfter: "1 hour" })
       assert.deepInclude(current, { giveUpAfter: "1 hour", stallTimeout: "5 seconds" })
     }),
   )

@@ -113,7 +113,7 @@ export const run = (api: Api) =>
   Effect.fn("DefenderApi.run")(function* <E = never>(
     machineId: string,
     session: Session.Session,
-    options?: { readonly beforeSend?: Effect.Effect<void, E>; readonly age?: () => number },
+    options?: { readonly beforeSend?: Effect.Effect<void, E> | undefined; readonly age?: (() => number) | undefined },
   ) {
     yield* Effect.annotateCurrentSpan("live_response.machine.id", machineId)
     const { body, endpoint, path, permission, what } = startOf(api, session)

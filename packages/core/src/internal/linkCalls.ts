@@ -92,7 +92,7 @@ export const downloadLink = (api: Api, hosts: Hosts) => {
       Effect.orElseSucceed(() => false),
     )
 
-  return Effect.fnUntraced(function* (ref: ResultRef, options?: { readonly isRenewal?: boolean }) {
+  return Effect.fnUntraced(function* (ref: ResultRef, options?: { readonly isRenewal?: boolean | undefined }) {
     yield* Effect.annotateCurrentSpan({
       "live_response.action.id": ref.machineActionId,
       "live_response.command.index": ref.index,

@@ -379,13 +379,16 @@ export const layerHttpClient: Layer.Layer<HttpClient.HttpClient, never, Simulato
       simulator.handler.pipe(
         Effect.provideService(
           HttpServerRequest.HttpServerRequest,
-          HttpServerRequest.fromClientRequest(HttpClientRequest.setHeader(request, "host", url.host)),
+          HttpServerRequest.fromClientRequest(HttpClientRequest.setHeaders(request, originOf(url))),
         ),
         Effect.map((response) => HttpServerResponse.toClientResponse(abortable(response, signal), { request })),
       ),
     ),
   ),
 )
+
+/** What a server of this address sees of it: an API that is called over https gives links that are https. */
+const originOf = ({ host, protocol }: URL) => ({ host, "x-forwarded-proto": protocol.slice(0, -1) })
 
 /** Fails the body when the client aborts the request, as on a socket. */
 const abortable = (response: HttpServerResponse.HttpServerResponse, signal: AbortSignal) => {

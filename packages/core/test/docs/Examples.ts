@@ -1,5 +1,5 @@
 /** Extracts the examples of the documentation, each into its own file in the package it belongs to. */
-import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { basename, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as Context from "effect/Context"
@@ -33,10 +33,9 @@ const makeExample = (source: string, start: number, lines: ReadonlyArray<string>
   ),
 })
 
-/** The blocks of a Markdown page, or those after an `@example` in a TypeScript file. */
+/** The blocks of a Markdown page, or those in the comments of a TypeScript file. */
 const examplesOf = (source: string): ReadonlyArray<Example> => {
   const found: Array<Example> = []
-  let isExample = source.endsWith(".md")
   let block: { readonly start: number; readonly lines: Array<string> } | undefined
   for (const [i, raw] of readFileSync(join(root, source), "utf8").split("\n").entries()) {
     const line = source.endsWith(".md") ? raw : raw.replace(/^\s*\* ?/, "")
@@ -46,34 +45,24 @@ const examplesOf = (source: string): ReadonlyArray<Example> => {
         found.push(makeExample(source, block.start, block.lines))
         block = undefined
       }
-    } else if (/^\s*\/\*\*/.test(raw)) isExample = false
-    else if (line.startsWith("@example")) isExample = true
-    else if (isExample && /^```ts\b/.test(line)) block = { start: i + 1, lines: [] }
+    } else if (/^```ts\b/.test(line)) block = { start: i + 1, lines: [] }
   }
   return found
 }
 
-/** The directories in which the examples of each source are written, so that package names resolve as for a user. */
-const directoryOf = {
-  "packages/core/": "packages/core/test/docs",
-  "packages/node/": "packages/node/test",
-  "packages/cli/": "packages/cli/test",
-  "docs/": "packages/core/test/docs",
-  "README.md": "packages/cli/test",
-}
+/** The directory in which the examples of a source are written, so that the names of packages resolve as for a user. */
+const directoryOf = (source: string) => `${/^packages\/[^/]+/.exec(source)?.[0] ?? "packages/cli"}/test`
 
 const write = () => {
-  const sources = globSync(["packages/*/src/**/*.ts", "docs/*.md", "README.md"], { cwd: root }).sort()
-  const examples = sources.flatMap(examplesOf)
+  const sources = globSync(["packages/*/src/**/*.ts", "packages/*/README.md", "docs/*.md", "README.md"], { cwd: root })
   const directories: Array<string> = []
   const files = new Map<string, Example>()
-  for (const [prefix, parent] of Object.entries(directoryOf)) {
-    const own = examples.filter(({ source }) => source.startsWith(prefix))
-    if (own.length === 0) continue
-    mkdirSync(join(root, parent), { recursive: true })
+  for (const [parent, examples] of Map.groupBy(sources.sort().flatMap(examplesOf), ({ source }) =>
+    directoryOf(source),
+  )) {
     const directory = mkdtempSync(join(root, parent, ".generated-"))
     directories.push(directory)
-    own.forEach((example, i) => {
+    examples.forEach((example, i) => {
       const file = join(directory, `${i}-${basename(example.source, ".ts")}.ts`)
       writeFileSync(file, example.code)
       files.set(file, example)

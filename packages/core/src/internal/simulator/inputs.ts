@@ -22,8 +22,8 @@ import type * as Stream from "effect/Stream"
  * @category models
  */
 export type Fault =
-  | { readonly fault: "throttle"; readonly retryAfter?: number }
-  | { readonly fault: "status"; readonly status: number; readonly code?: string }
+  | { readonly fault: "throttle"; readonly retryAfter?: number | undefined }
+  | { readonly fault: "status"; readonly status: number; readonly code?: string | undefined }
   | { readonly fault: "expire" }
   | { readonly fault: "cut"; readonly after: number }
   | { readonly fault: "stall"; readonly after: number }
@@ -63,13 +63,13 @@ export interface Result {
   readonly fileName?: string | undefined
 
   /** Whether the storage sends the MD5 of the content. Default: `true`. */
-  readonly md5?: boolean
+  readonly md5?: boolean | undefined
 
   /** What goes wrong with the requests for its link, in order: `throttle`, `status` or `none`. */
-  readonly linkFaults?: ReadonlyArray<Fault>
+  readonly linkFaults?: ReadonlyArray<Fault> | undefined
 
   /** What goes wrong with the requests for its bytes, in order: any fault but `throttle` and `lost`. */
-  readonly blobFaults?: ReadonlyArray<Fault>
+  readonly blobFaults?: ReadonlyArray<Fault> | undefined
 }
 
 /**
