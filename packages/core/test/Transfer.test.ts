@@ -678,6 +678,16 @@ describe("Transfer: other answers", () => {
     },
   )
 
+  it.effect("takes the MD5 of a range for none of the whole", () => {
+    const first = HttpServerResponse.stream(broken, { contentLength: 10, headers: { etag: `"0x1"` } })
+    const { layer } = scripted(link, first, range("bytes 4-9/10", 10, { "content-md5": "1B2M2Y8AsgTpgAmY7PhCfg==" }))
+    return Effect.gen(function* () {
+      const chunks = yield* inVirtualTime(chunksOf())
+      assert.deepStrictEqual(placed(chunks), joined([patterned(10)]))
+      assert.isUndefined(chunks.at(-1)?.head.md5)
+    }).pipe(Effect.provide(layerOver(layer)))
+  })
+
   it.effect.each([
     { first: {}, second: { "content-encoding": "gzip" } },
     { first: { "content-encoding": "gzip" }, second: {} },

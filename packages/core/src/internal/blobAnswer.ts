@@ -161,12 +161,13 @@ const longestHeader = 1000
  * A header that repeats a secret counts as absent, because its value would be written to the manifest, and so does one that
  * is too long for the record of a part.
  */
-const headOf = ({ headers }: Answer, secrets: Secrets): ResultHead => {
+const headOf = ({ headers, status }: Answer, secrets: Secrets): ResultHead => {
   const clean = (text: string | undefined) =>
     text === undefined || text.length > longestHeader || holdsSecret(text, secrets) ? undefined : text
   const etag = clean(headers["etag"])
   const length = ForeignNumber.byteCount(headers["content-length"])
-  const md5 = clean(headers["content-md5"] ?? headers["x-ms-blob-content-md5"])
+  // On an answer to a range, `Content-MD5` is that of the range.
+  const md5 = clean((status === 206 ? undefined : headers["content-md5"]) ?? headers["x-ms-blob-content-md5"])
   const encoding = clean(encodingOf(headers))
   const fileName = clean(Option.getOrUndefined(OriginalName.fromDisposition(headers["content-disposition"])))
   // A chunked body marks its end. Any other body of unknown length ends with its connection, even if that broke early.
