@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs"
 import { gzipSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -106,6 +107,20 @@ describe("--extract", { concurrent: true }, () => {
       assert.deepStrictEqual(yield* events, ["skipped", "extracted", "summary"])
       assert.deepStrictEqual(yield* events, ["skipped", "summary"])
       assert.strictEqual(server.requests.length, calls)
+    }),
+  )
+
+  it.live("keeps nothing unpacked of a content that was replaced", () =>
+    Effect.gen(function* () {
+      const of = (bytes: Uint8Array) => ReferenceServer.make({ results: { [at(0)]: { bytes } } })
+      const box = yield* Cli.sandbox
+      yield* box.run(Cli.download(yield* of(gzipSync(noise)), "--extract", at(0)))
+      rmSync(box.path(`results/${pathOf(0, "gz")}`))
+      yield* box.run(Cli.download(yield* of(gzipSync("other content")), "--extract", at(0)))
+      assert.strictEqual(String(box.read(`results/${pathOf(0, "unpacked")}`)), "other content")
+      rmSync(box.path(`results/${pathOf(0, "gz")}`))
+      yield* box.run(Cli.download(yield* of(script), at(0)))
+      assert.deepStrictEqual(box.files(), [pathOf(0, "json"), "manifest.jsonl"])
     }),
   )
 })

@@ -86,6 +86,9 @@ interface State {
 
   since: DateTime.Utc
 
+  /** When the list was last read, by the clock of this machine. */
+  readAt: DateTime.Utc | undefined
+
   /** How many final actions wait for their results to settle. */
   settling: number
 
@@ -107,6 +110,7 @@ const makeState = ({
   open: new Set(from.open),
   listed: new Map(from.open.map((id) => [id, DateTime.toEpochMillis(from.since)])),
   since: from.since,
+  readAt: undefined,
   settling: 0,
   isBehind: false,
   isReached: false,
@@ -114,6 +118,14 @@ const makeState = ({
 })
 
 const positionOf = ({ open, since }: State) => Position.make({ since, open: Array.from(open) })
+
+/** A clock that was ahead gave a time that is still to come once it is set back: no action of the hours until then would be seen. */
+const followClock = (state: State, now: DateTime.Utc): void => {
+  const setBack = DateTime.distance(now, state.readAt ?? now)
+  state.readAt = now
+  if (Duration.isLessThanOrEqualTo(setBack, Duration.zero) || DateTime.isLessThanOrEqualTo(state.since, now)) return
+  state.since = DateTime.subtractDuration(state.since, setBack)
+}
 
 /** The whole list was read: what was created well before the newest action is not listed again. */
 const advance = (state: State, newest: DateTime.Utc, now: DateTime.Utc): void => {
@@ -213,6 +225,7 @@ const make = Effect.fnUntraced(function* <E, R>(options: Options<E, R>) {
 
   /** Reads the list from its start, up to the action for which the buffer has no space. */
   const readList = Effect.gen(function* () {
+    followClock(state, yield* DateTime.now)
     const { since } = state
     let newest = since
     state.isBehind = false

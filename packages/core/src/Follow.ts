@@ -199,12 +199,26 @@ const makeSearches = Effect.gen(function* () {
   }
 })
 
+/**
+ * The stored position. One after now was stored while the clock was ahead: no action is created for hours that it does not leave
+ * out. So the search starts where it does without a position, and only the open actions are known.
+ */
+const resumedFrom = Effect.fnUntraced(function* (stored: ActionFeed.Position, since: DateTime.Utc) {
+  if (DateTime.isLessThanOrEqualTo(stored.since, yield* DateTime.now)) return stored
+  const from = ActionFeed.Position.make({ ...stored, since: DateTime.min(stored.since, since) })
+  yield* Effect.logWarning(
+    `actions were followed up to ${DateTime.formatIso(stored.since)}, which is in the future, so the clock of this machine was or is wrong; following starts at ${DateTime.formatIso(from.since)} again`,
+  )
+  return from
+})
+
 /** Follows from the stored position until an error. */
 const attempt = Effect.fnUntraced(function* <E, R>(options: Options<E, R>, onReached: Effect.Effect<void>) {
   const { key, filter, isSelected = () => true } = options.selection
   const live = yield* LiveResponse
   const positions = yield* FollowPosition
-  const stored = Option.getOrUndefined(yield* positions.find(key))
+  const found = Option.getOrUndefined(yield* positions.find(key))
+  const stored = found === undefined ? undefined : yield* resumedFrom(found, options.since)
   const tracker = yield* makeTracker
   const searches = yield* makeSearches
 

@@ -10,7 +10,8 @@ import * as Schema from "effect/Schema"
  *
  * **Details**
  *
- * `md5` is in base64, as the header has it. `fileName` is the name in `Content-Disposition`, for display alone. `unchecked`
+ * `md5` is in base64, as the header has it. `encoding` is the `Content-Encoding` of the bytes, which are stored as they come, so
+ * that no bytes of another encoding continue them. `fileName` is the name in `Content-Disposition`, for display alone. `unchecked`
  * says that nothing marks the end of the result: there is no length and no MD5, and the body ends with its connection.
  *
  * @since 0.1.0
@@ -20,6 +21,7 @@ export class ResultHead extends Schema.Class<ResultHead>("@live-response/core/Re
   length: Schema.optionalKey(Schema.Int),
   etag: Schema.optionalKey(Schema.String),
   md5: Schema.optionalKey(Schema.String),
+  encoding: Schema.optionalKey(Schema.String),
   fileName: Schema.optionalKey(Schema.String),
   unchecked: Schema.optionalKey(Schema.Literal(true)),
 }) {}

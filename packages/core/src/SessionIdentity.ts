@@ -41,36 +41,36 @@ const withoutHash = (command: Command): Command => {
   return named._tag === "PutFile" ? PutFile.make(named) : RunScript.make(named)
 }
 
-/** The session as a journal has it that does not know the content of its files. */
-const withoutHashes = ({ commands, comment }: Described): Described => ({
-  commands: Arr.map(commands, withoutHash),
-  comment,
-})
-
-/** A command without the content of its file, whose name has no case: without the library nobody knows its spelling. */
+/** A command whose file has a name without case, as in the library: a file that is uploaded again may be spelled otherwise. */
 const withoutSpelling = (command: Command): Command => {
-  const unhashed = withoutHash(command)
-  switch (unhashed._tag) {
+  switch (command._tag) {
     case "PutFile":
-      return PutFile.make({ ...unhashed, fileName: unhashed.fileName.toLowerCase() })
+      return PutFile.make({ ...command, fileName: command.fileName.toLowerCase() })
     case "RunScript":
-      return RunScript.make({ ...unhashed, scriptName: unhashed.scriptName.toLowerCase() })
+      return RunScript.make({ ...command, scriptName: command.scriptName.toLowerCase() })
     default:
-      return unhashed
+      return command
   }
 }
 
+/** The session without the content of its files and the spelling of their names. */
+const namesOf = ({ commands, comment }: Described): Described => ({
+  commands: Arr.map(commands, (command) => withoutSpelling(withoutHash(command))),
+  comment,
+})
+
 /** Whether a command is the stored one, as far as it says which content its file has. */
 const isStored = (command: Command, stored: Command): boolean =>
-  Equal.equals(command, withoutHash(command))
-    ? Equal.equals(withoutSpelling(command), withoutSpelling(stored))
-    : Equal.equals(command, stored)
+  Equal.equals(
+    withoutSpelling(command),
+    withoutSpelling(Equal.equals(command, withoutHash(command)) ? withoutHash(stored) : stored),
+  )
 
 const sameAs = (known: ReadonlyArray<Known>, session: Described): Known | undefined =>
   known.find((each) => isSame(each, session))
 
-/** The last run of a session that does not say which content all of its files have: the library could not be read. */
-const unknownRunOf = (known: ReadonlyArray<Known>, { commands, comment }: Described): string | undefined =>
+/** The last run of a session in another spelling, or whose content is not known because the library could not be read. */
+const storedRunOf = (known: ReadonlyArray<Known>, { commands, comment }: Described): string | undefined =>
   known.findLast(
     (each) =>
       each.comment === comment &&
@@ -81,12 +81,14 @@ const unknownRunOf = (known: ReadonlyArray<Known>, { commands, comment }: Descri
       }),
   )?.run
 
-/** The run of an earlier version, which did not store the content of files, unless a content has taken it up. */
+const hasNoContent = ({ commands }: Described): boolean =>
+  commands.every((command) => Equal.equals(command, withoutHash(command)))
+
+/** The run that was stored without the content of its files, unless a content has taken it up. */
 const unhashedRunOf = (known: ReadonlyArray<Known>, session: Described): string | undefined => {
-  const unhashed = withoutHashes(session)
-  const run = sameAs(known, unhashed)?.run
-  const isTaken = known.some((each) => each.run === run && !isSame(each, unhashed))
-  return isTaken ? undefined : run
+  const names = namesOf(session)
+  const run = known.find((each) => hasNoContent(each) && isSame(namesOf(each), names))?.run
+  return known.some((each) => each.run === run && !hasNoContent(each)) ? undefined : run
 }
 
 /**
@@ -95,16 +97,16 @@ const unhashedRunOf = (known: ReadonlyArray<Known>, session: Described): string 
  *
  * **Details**
  *
- * A session continues the run with its commands, the content of its files and its comment. A session that does not say which
- * content its files have, because the library could not be read, continues the last run with these commands, whatever the case
- * of the names. A session that says so continues a run that was stored without any content, unless another content has
- * continued that run.
+ * A session continues the run with its commands, the content of its files and its comment. The case of the names of files does
+ * not matter. A session that does not say which content its files have, because the library could not be read, continues the last
+ * run with these commands. A session that says so continues a run that was stored without any content, unless another content
+ * has continued that run.
  *
  * @since 0.1.0
  * @category decisions
  */
 export const runOf = (known: ReadonlyArray<Known>, session: Described): string | undefined =>
-  sameAs(known, session)?.run ?? unknownRunOf(known, session) ?? unhashedRunOf(known, session)
+  sameAs(known, session)?.run ?? storedRunOf(known, session) ?? unhashedRunOf(known, session)
 
 const fileOf = (command: Command) => {
   switch (command._tag) {
@@ -126,8 +128,8 @@ const fileOf = (command: Command) => {
  */
 export const changedFiles = (known: ReadonlyArray<Known>, session: Described): ReadonlyArray<string> => {
   if (runOf(known, session) !== undefined) return []
-  const unhashed = withoutHashes(session)
-  const last = known.findLast((each) => isSame(withoutHashes(each), unhashed))
+  const names = namesOf(session)
+  const last = known.findLast((each) => isSame(namesOf(each), names))
   if (last === undefined) return []
   return session.commands.flatMap((command, i) => {
     const [file, earlier] = [fileOf(command), last.commands[i]]

@@ -294,6 +294,26 @@ describe("ActionFeed.stream at its limits", () => {
     }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer())),
   )
 
+  it.effect("emits new actions after the clock of this machine was ahead", () =>
+    Effect.gen(function* () {
+      const clock = yield* Clock.Clock
+      let ahead = 10 * 3_600_000
+      const wall = () => clock.currentTimeMillisUnsafe() + ahead
+      const wrong = { ...clock, currentTimeMillisUnsafe: wall, currentTimeMillis: Effect.sync(wall) }
+      // An hour ago by the wrong clock, and nine hours ahead.
+      const { emitted } = yield* Effect.provideService(
+        follow(`{"since":"${at(9 * 3600)}","open":[]}`),
+        Clock.Clock,
+        wrong,
+      )
+      yield* pass("90 seconds")
+      ahead = 0
+      yield* put(1, "Succeeded", 95)
+      yield* pass("5 minutes")
+      assert.deepStrictEqual(emitted, [1])
+    }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer())),
+  )
+
   for (const [which, skew] of [
     ["the service's clock is ahead", 3600],
     ["the service's clock is behind", -3600],

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as ActionFeed from "@live-response/core/ActionFeed"
 import * as ActionFilter from "@live-response/core/ActionFilter"
 import { type BatchError, Outage, StorageRefused } from "@live-response/core/BatchError"
 import { DefenderError, Unreachable } from "@live-response/core/DefenderError"
@@ -173,6 +174,23 @@ describe("Follow.run", () => {
         searches.slice(1).map(({ at }) => at),
         searches.slice(0, -1).map(({ next }) => next),
       )
+    }).pipe(Effect.scoped, Effect.provide(layer)),
+  )
+
+  it.effect("starts from `since` with the open actions if the stored position is in the future, and says so", () =>
+    Effect.gen(function* () {
+      yield* pass("1 hour")
+      const future = DateTime.makeUnsafe(10 * 3_600_000)
+      const decode = Schema.decodeSync(ActionFeed.Position)
+      const position = decode({ since: DateTime.formatIso(future), open: [idAt(1)] })
+      yield* (yield* FollowPosition.FollowPosition).save(key, position)
+      yield* put(1, { created: 10 })
+      yield* put(2, { created: 3000 })
+      const since = DateTime.makeUnsafe(2_000_000)
+      const { events } = yield* follow({ since })
+      yield* pass("2 minutes")
+      assert.strictEqual(events[0], "resumed")
+      assert.sameMembers(events.slice(1), ["completed 1:0", "completed 2:0"])
     }).pipe(Effect.scoped, Effect.provide(layer)),
   )
 

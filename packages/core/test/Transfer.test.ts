@@ -640,6 +640,71 @@ describe("Transfer: other answers", () => {
     }).pipe(Effect.provide(layerOver(layer)))
   })
 
+  const link = HttpServerResponse.jsonUnsafe({ value: "https://example.blob.core.windows.net/r?sig=a" })
+  const broken = Stream.concat(Stream.make(patterned(10).subarray(0, 4)), Stream.fail(new Error("cut")))
+  const range = (contentRange: string, to: number, headers: Record<string, string> = {}) =>
+    HttpServerResponse.stream(Stream.make(patterned(10).subarray(4, to)), {
+      status: 206,
+      headers: { etag: `"0x1"`, "content-range": contentRange, ...headers },
+    })
+
+  it.effect("requests what is missing after a range that ends early, if the first answer announced no length", () => {
+    const first = HttpServerResponse.stream(broken, { headers: { etag: `"0x1"`, "transfer-encoding": "chunked" } })
+    const last = HttpServerResponse.stream(Stream.make(patterned(10).subarray(7)), {
+      status: 206,
+      headers: { etag: `"0x1"`, "content-range": "bytes 7-9/10" },
+    })
+    const { layer, requests } = scripted(link, first, range("bytes 4-6/10", 7), last)
+    return Effect.gen(function* () {
+      const chunks = yield* inVirtualTime(chunksOf())
+      assert.deepStrictEqual(placed(chunks), joined([patterned(10)]))
+      assert.strictEqual(requests.at(-1)?.request.headers.range, "bytes=7-")
+      assert.strictEqual(chunks.at(-1)?.head.length, 10)
+    }).pipe(Effect.provide(layerOver(layer)))
+  })
+
+  it.effect(
+    "marks a result as unchecked if no answer announces its length, and a range may not be all of the rest",
+    () => {
+      const first = HttpServerResponse.stream(broken, { headers: { etag: `"0x1"`, "transfer-encoding": "chunked" } })
+      const { layer } = scripted(link, first, range("bytes 4-6/*", 7, { "transfer-encoding": "chunked" }))
+      return Effect.gen(function* () {
+        const chunks = yield* inVirtualTime(chunksOf())
+        assert.deepStrictEqual(
+          chunks.map(({ head }) => head.unchecked),
+          [undefined, true],
+        )
+      }).pipe(Effect.provide(layerOver(layer)))
+    },
+  )
+
+  it.effect("takes the MD5 of a range for none of the whole", () => {
+    const first = HttpServerResponse.stream(broken, { contentLength: 10, headers: { etag: `"0x1"` } })
+    const { layer } = scripted(link, first, range("bytes 4-9/10", 10, { "content-md5": "1B2M2Y8AsgTpgAmY7PhCfg==" }))
+    return Effect.gen(function* () {
+      const chunks = yield* inVirtualTime(chunksOf())
+      assert.deepStrictEqual(placed(chunks), joined([patterned(10)]))
+      assert.isUndefined(chunks.at(-1)?.head.md5)
+    }).pipe(Effect.provide(layerOver(layer)))
+  })
+
+  it.effect.each([
+    { first: {}, second: { "content-encoding": "gzip" } },
+    { first: { "content-encoding": "gzip" }, second: {} },
+    { first: { "content-encoding": "gzip" }, second: { "content-encoding": "br" } },
+  ])("starts over if a range has another encoding: $first, $second", ({ first, second }) => {
+    const headers = { etag: `"0x1"`, ...first }
+    const { layer } = scripted(
+      link,
+      HttpServerResponse.stream(broken, { contentLength: 10, headers }),
+      range("bytes 4-9/10", 10, second),
+      HttpServerResponse.stream(Stream.make(patterned(10, 9)), { contentLength: 10, headers }),
+    )
+    return Effect.gen(function* () {
+      assert.deepStrictEqual(placed(yield* inVirtualTime(chunksOf())), joined([patterned(10, 9)]))
+    }).pipe(Effect.provide(layerOver(layer)))
+  })
+
   it.effect.each([{ etag: undefined }, { etag: `W/"0x1"` }])(
     "does not resume without a strong ETag: $etag",
     ({ etag }) => {
@@ -706,6 +771,12 @@ describe("Transfer: an answer that is not from the storage", () => {
     { name: "a page that forbids the download", answer: page(403) },
     { name: "a page for a missing file", answer: page(404) },
     { name: "a page where a range was requested", answer: page(206) },
+    {
+      name: "an XML document without any mark of the storage",
+      answer: HttpServerResponse.text("<Error><Code>AuthenticationFailed</Code></Error>", {
+        contentType: "application/xml",
+      }),
+    },
     { name: "a network that requires a sign-in", answer: HttpServerResponse.text("sign in", { status: 511 }) },
     {
       name: "a redirect to a sign-in",
@@ -717,6 +788,24 @@ describe("Transfer: an answer that is not from the storage", () => {
       const exit = yield* Effect.exit(inVirtualTime(chunksOf()))
       assert.strictEqual((yield* reasonOf(exit))._tag, "NotFromStorage")
       assert.strictEqual(requests.filter(({ url }) => url.includes("/api/")).length, 1)
+    }).pipe(Effect.provide(layerOver(layer)))
+  })
+
+  it.effect.each([
+    { code: "AuthenticationFailed", reason: "LinkRefused", links: 2 },
+    { code: "BlobNotFound", reason: "Refused", links: 1 },
+  ])("is not a result with the error code $code, although its status is 200", ({ code, links, reason }) => {
+    const answer = HttpServerResponse.text("<Error/>", {
+      contentType: "application/xml",
+      headers: { "x-ms-error-code": code, "x-ms-request-id": "43f4cb08" },
+    })
+    const { layer, requests } = scripted(linkAnswer, answer, ...(links === 2 ? [linkAnswer, answer] : []))
+    return Effect.gen(function* () {
+      const exit = yield* Effect.exit(inVirtualTime(chunksOf()))
+      const failed = yield* reasonOf(exit)
+      assert.strictEqual(failed._tag, reason)
+      assert.deepInclude(failed, { status: 200, code })
+      assert.strictEqual(requests.filter(({ url }) => url.includes("/api/")).length, links)
     }).pipe(Effect.provide(layerOver(layer)))
   })
 

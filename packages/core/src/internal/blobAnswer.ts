@@ -42,6 +42,9 @@ const marks = ["x-ms-request-id", "x-ms-version", "x-ms-error-code"]
 
 const isPage = ({ headers }: Answer): boolean => /^(text\/html|application\/xhtml)/i.test(headers["content-type"] ?? "")
 
+/** The storage's own errors are XML, and so are those of gateways that stand in for one. */
+const isXml = ({ headers }: Answer): boolean => /^(text|application)\/xml/i.test(headers["content-type"] ?? "")
+
 /** Web servers set ETags on their pages as well, but in another form than the storage. */
 const hasMark = (answer: Answer): boolean => {
   const etag = answer.headers["etag"]
@@ -52,14 +55,18 @@ const hasMark = (answer: Answer): boolean => {
 const unavailable = new Set([408, 429, 500, 502, 503, 504])
 
 /**
- * Whether something other than the storage answered: with a page, with a redirect, or with content that lacks the ETag that
- * the storage sent before.
+ * Whether something other than the storage answered: with a page, with an XML document, with a redirect, or with content that
+ * lacks the ETag that the storage sent before.
  */
 const isForeign = (answer: Answer, { head }: Present): boolean => {
   const { status } = answer
   if (unavailable.has(status) || hasMark(answer)) return false
   return (
-    status === 511 || (status >= 300 && status < 400) || isPage(answer) || (status === 200 && head?.etag !== undefined)
+    status === 511 ||
+    (status >= 300 && status < 400) ||
+    isPage(answer) ||
+    isXml(answer) ||
+    (status === 200 && head?.etag !== undefined)
   )
 }
 
@@ -67,6 +74,9 @@ const isForeign = (answer: Answer, { head }: Present): boolean => {
 export const meaningOf = (answer: Answer, present: Present, { now, secrets }: Reading): Meaning => {
   const { status } = answer
   if (isForeign(answer, present)) return { _tag: "Foreign" }
+  // Its body says what went wrong, whatever the status became on the way.
+  if (answer.headers["x-ms-error-code"] !== undefined && status < 300)
+    return failed(refusalOf(answer, { now, secrets }))
   if (status === 200) return { _tag: present.offset === 0 ? "Body" : "StartOver", head: headOf(answer, secrets) }
   if (present.offset === 0) {
     // A range that was not requested may not be the start of the result.
@@ -79,7 +89,8 @@ export const meaningOf = (answer: Answer, present: Present, { now, secrets }: Re
         )
       : failed(refusalOf(answer, { now, secrets }))
   }
-  if (continues(answer, present)) return { _tag: "Body", head: withMd5(present.head, headOf(answer, secrets)) }
+  if (continues(answer, present))
+    return { _tag: "Body", head: completed(present.head, answer, headOf(answer, secrets)) }
   return [206, 412, 416].includes(status) ? { _tag: "AskForWhole" } : failed(refusalOf(answer, { now, secrets }))
 }
 
@@ -116,15 +127,31 @@ const continues = ({ headers, status }: Answer, { head, offset }: Present): bool
     start === offset &&
     (head?.length === undefined || total === head.length) &&
     agrees(headers["etag"], head?.etag) &&
-    agrees(headers["x-ms-blob-content-md5"], head?.md5)
+    agrees(headers["x-ms-blob-content-md5"], head?.md5) &&
+    encodingOf(headers) === head?.encoding
   )
 }
 
-/** An answer to a range may announce the MD5 of the whole, which the first answer did not. */
-const withMd5 = (head: ResultHead | undefined, { md5 }: ResultHead): ResultHead => {
-  const { unchecked, ...known } = head ?? {}
-  if (known.md5 === undefined && md5 !== undefined) return ResultHead.make({ ...known, md5 })
-  return ResultHead.make({ ...known, ...(unchecked === undefined ? {} : { unchecked }) })
+/** The encoding of a body, where it has one: the bytes of one encoding do not continue those of another. */
+const encodingOf = (headers: Answer["headers"]): string | undefined => {
+  const encoding = headers["content-encoding"]?.trim().toLowerCase()
+  return encoding === "" || encoding === "identity" ? undefined : encoding?.slice(0, longestHeader)
+}
+
+/**
+ * What is known of the whole once an answer to a range continues it, which may announce what the first answer did not: the MD5
+ * and the length. A range may end before the whole does, so without either nothing shows whether the result is complete.
+ */
+const completed = (head: ResultHead | undefined, { headers }: Answer, { md5 }: ResultHead): ResultHead => {
+  const { unchecked: _, ...first } = head ?? {}
+  const { total } = ForeignNumber.contentRange(headers["content-range"])
+  const known = {
+    ...first,
+    ...(first.md5 !== undefined || md5 === undefined ? {} : { md5 }),
+    ...(first.length !== undefined || total === undefined ? {} : { length: total }),
+  }
+  const isChecked = known.md5 !== undefined || known.length !== undefined
+  return ResultHead.make({ ...known, ...(isChecked ? {} : { unchecked: true }) })
 }
 
 /** In characters. The ETags of storages have some 20, an MD5 has 24. */
@@ -134,12 +161,14 @@ const longestHeader = 1000
  * A header that repeats a secret counts as absent, because its value would be written to the manifest, and so does one that
  * is too long for the record of a part.
  */
-const headOf = ({ headers }: Answer, secrets: Secrets): ResultHead => {
+const headOf = ({ headers, status }: Answer, secrets: Secrets): ResultHead => {
   const clean = (text: string | undefined) =>
     text === undefined || text.length > longestHeader || holdsSecret(text, secrets) ? undefined : text
   const etag = clean(headers["etag"])
   const length = ForeignNumber.byteCount(headers["content-length"])
-  const md5 = clean(headers["content-md5"] ?? headers["x-ms-blob-content-md5"])
+  // On an answer to a range, `Content-MD5` is that of the range.
+  const md5 = clean((status === 206 ? undefined : headers["content-md5"]) ?? headers["x-ms-blob-content-md5"])
+  const encoding = clean(encodingOf(headers))
   const fileName = clean(Option.getOrUndefined(OriginalName.fromDisposition(headers["content-disposition"])))
   // A chunked body marks its end. Any other body of unknown length ends with its connection, even if that broke early.
   const isUnchecked =
@@ -148,6 +177,7 @@ const headOf = ({ headers }: Answer, secrets: Secrets): ResultHead => {
     ...(length === undefined ? {} : { length }),
     ...(etag === undefined ? {} : { etag }),
     ...(md5 === undefined ? {} : { md5 }),
+    ...(encoding === undefined ? {} : { encoding }),
     ...(fileName === undefined ? {} : { fileName }),
     ...(isUnchecked ? { unchecked: true } : {}),
   })
@@ -159,7 +189,8 @@ const renewable = new Set([undefined, "AuthenticationFailed", "AuthorizationFail
 const refusalOf = ({ headers, status }: Answer, { now, secrets }: Reading): TransferError.Reason => {
   const code = short(headers["x-ms-error-code"], secrets)
   const answer = { status, ...(code === undefined ? {} : { code }) }
-  if (status === 403 && renewable.has(code)) return new TransferError.LinkRefused(answer)
+  const isOfLink = status === 403 || (status < 300 && code !== undefined)
+  if (isOfLink && renewable.has(code)) return new TransferError.LinkRefused(answer)
   if (!unavailable.has(status)) return new TransferError.Refused(answer)
   const retryAfter = RetryAfter.parse({ header: headers["retry-after"], now })
   return new TransferError.Unavailable({

@@ -122,11 +122,14 @@ const findStored = ({ manifest, store }: Services, ref: ResultRef): Effect.Effec
     return Effect.map(store.has({ path, bytes: outcome.bytes }), (isThere) => (isThere ? path : undefined))
   })
 
-/** Unpacks a stored file, unless it is not gzip or was unpacked before. A failure is reported. */
+/**
+ * Unpacks a stored file, unless it is not gzip or was unpacked before. What was unpacked before a file `isNew` is of another
+ * content. A failure is reported.
+ */
 const extract = Effect.fnUntraced(function* (
   { store }: Services,
   ref: ResultRef,
-  path: string,
+  { isNew, path }: { readonly path: string; readonly isNew: boolean },
   limits: Extraction.Limits,
 ) {
   if (FileName.kindOf(ref, path) !== "gz") return
@@ -137,7 +140,7 @@ const extract = Effect.fnUntraced(function* (
     Stream.tap(({ length }) => BatchTotals.countExtracted(length)),
   )
   yield* Effect.gen(function* () {
-    if (yield* store.has({ path: unpacked })) return
+    if (!isNew && (yield* store.has({ path: unpacked }))) return
     const size = yield* store.write(unpacked, bytes)
     yield* reportNow((at) => ResultEvent.Extracted.make({ at, ...ref, path: unpacked, bytes: size }))
   }).pipe(Effect.catchTag("ExtractionError", notExtracted), Effect.catchIf(isOfResult, notExtracted))
@@ -198,7 +201,9 @@ export const downloadInBatch = Effect.fnUntraced(function* (
   const stored = found.success
   if (stored !== undefined) {
     yield* reportNow((at) => ResultEvent.Skipped.make({ at, ...ref, reason: "present" }))
-    if (options.extract !== undefined) yield* extract(services, ref, stored, options.extract)
+    if (options.extract !== undefined) {
+      yield* extract(services, ref, { path: stored, isNew: false }, options.extract)
+    }
     return undefined
   }
   // Completing, recording and reporting are one step: a stored result is recorded and reported even if Ctrl-C or another
@@ -209,7 +214,7 @@ export const downloadInBatch = Effect.fnUntraced(function* (
     ),
   )
   if (finished.event === "completed" && options.extract !== undefined) {
-    yield* extract(services, ref, finished.path, options.extract)
+    yield* extract(services, ref, { path: finished.path, isNew: true }, options.extract)
   }
   return finished
 }, oneAtATime)

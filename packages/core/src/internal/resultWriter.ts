@@ -24,12 +24,16 @@ const inspectPart = Effect.fnUntraced(function* (part: PartFile.PartFile, head: 
   return { head, offset: inspection.size }
 })
 
-/** Checks the part and gives it the name of the result. A part that is not what was announced is removed. */
-const complete = (part: PartFile.PartFile, inspection: Inspection) =>
+/**
+ * Checks the part and gives it the name of the result. A part that is not what was announced is removed, and so is what was
+ * unpacked of an earlier content.
+ */
+const complete = (part: PartFile.PartFile, inspection: Inspection, ref: ResultRef) =>
   Effect.gen(function* () {
     const size = yield* PartFile.finish(part)
     const stored = yield* inspection.finish(PartFile.bytes(part))
     yield* inspection.checkFile(size)
+    yield* Effect.ignore(part.directory.remove(FileName.ofResult(ref, "unpacked")))
     yield* PartFile.publish(part, stored.path)
     return stored
   }).pipe(
@@ -60,7 +64,7 @@ export const open = Effect.fnUntraced(function* ({ directory, hasher, space }: F
       inspection.add(bytes)
       yield* PartFile.exclusively(part)(PartFile.append(part, head, bytes))
     }),
-    complete: complete(part, inspection),
+    complete: complete(part, inspection, ref),
     discard: PartFile.exclusively(part)(PartFile.discard(part)),
   })
 })

@@ -160,10 +160,20 @@ const identities: ReadonlyArray<{
     ],
   },
   {
-    name: "another spelling with a known content",
+    name: "the same content in another spelling",
     opened: [
       [0, withFiles(both)],
-      [1, withFiles({ ...both, script: "collect.ps1" })],
+      [0, withFiles({ ...both, script: "collect.ps1" })],
+      [0, withFiles({ ...both, tool: "TOOL.EXE" })],
+      [1, withFiles({ ...both, script: "collect.ps1", scriptHash: "cc" })],
+    ],
+  },
+  {
+    name: "the first content of a run without any, in another spelling",
+    opened: [
+      [0, withFiles({ script: "collect.ps1" })],
+      [0, withFiles(both)],
+      [1, withFiles({ ...both, script: "COLLECT.ps1", scriptHash: "cc" })],
     ],
   },
   {
