@@ -197,8 +197,29 @@ const settingsOf = (options: RunOptions = {}) => ({
   isWaiting: options.wait !== false,
 })
 
-/** How a run emits its events. */
-type Emitting = Pick<FleetRun.Options, "owe" | "send">
+/** The events of a run. None is missing that has happened, even if the run is stopped. */
+const makeEvents = <E>(queue: Queue.Enqueue<FleetEvent.FleetEvent, E>) => {
+  let counts = FleetEvent.noSessions
+  /** What has happened, and is not in the queue yet. */
+  const owed = new Set<FleetEvent.FleetEvent>()
+  const owe = (event: FleetEvent.FleetEvent) => void owed.add(event)
+  /** An event is queued and counted in one step, even if the run is interrupted meanwhile. */
+  const send = (event: FleetEvent.FleetEvent) =>
+    Effect.uninterruptibleMask((restore) => {
+      owe(event)
+      return Effect.andThen(restore(Queue.offer(queue, event)), () => {
+        owed.delete(event)
+        counts = FleetEvent.tally(counts, event)
+        return SessionMetrics.count(event)
+      })
+    })
+  /** Sends what is left, and the summary. */
+  const close = Effect.gen(function* () {
+    yield* Effect.forEach(Array.from(owed), send, { discard: true })
+    yield* Queue.offer(queue, FleetEvent.close(counts, yield* DateTime.now))
+  })
+  return { owe, send, close }
+}
 
 /**
  * Makes the service.
@@ -218,7 +239,7 @@ export const make: Effect.Effect<Service, never, DefenderApi | ActionWatch | Fle
       machines: Stream.Stream<string, E, R>,
       session: Session,
       options: RunOptions | undefined,
-      { owe, send }: Emitting,
+      { owe, send }: Pick<FleetRun.Options, "owe" | "send">,
     ) {
       yield* SessionCheck.check("live response", session)
       const { failed, finished, runMachine } = yield* FleetRun.make({
@@ -249,25 +270,11 @@ export const make: Effect.Effect<Service, never, DefenderApi | ActionWatch | Fle
   const run: Service["run"] = (machines, session, options) =>
     Stream.callback(
       Effect.fnUntraced(function* (queue) {
-        let counts = FleetEvent.noSessions
-        /** What has happened, and is not in the queue yet. */
-        const owed = new Set<FleetEvent.FleetEvent>()
-        const owe = (event: FleetEvent.FleetEvent) => void owed.add(event)
-        /** An event is queued and counted in one step, even if the run is interrupted meanwhile. */
-        const send = (event: FleetEvent.FleetEvent) =>
-          Effect.uninterruptibleMask((restore) => {
-            owe(event)
-            return Effect.andThen(restore(Queue.offer(queue, event)), () => {
-              owed.delete(event)
-              counts = FleetEvent.tally(counts, event)
-              return SessionMetrics.count(event)
-            })
-          })
+        const events = makeEvents(queue)
         // The fibers of the run end with it, so no event follows the summary.
-        const running = runAll(machines, session, options, { owe, send })
+        const running = runAll(machines, session, options, events)
         const exit = yield* Effect.exit(Effect.raceFirst(running, options?.stop ?? Effect.never))
-        yield* Effect.forEach(Array.from(owed), send, { discard: true })
-        yield* Queue.offer(queue, FleetEvent.close(counts, yield* DateTime.now))
+        yield* events.close
         yield* exit
         yield* Queue.end(queue)
       }),
