@@ -26,6 +26,7 @@ import * as Layer from "effect/Layer"
 import type * as Path from "effect/Path"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
+import { optionalVariable } from "./internal/optionalVariable.ts"
 import * as NodeCredential from "./NodeCredential.ts"
 import * as NodeHasher from "./NodeHasher.ts"
 import * as NodePlatform from "./NodePlatform.ts"
@@ -33,28 +34,21 @@ import * as NodeTransport from "./NodeTransport.ts"
 
 const missing = (description: string) => new CredentialError({ reason: new Missing({ description }) })
 
-/** An empty variable is not set. */
-const optional = (name: string) =>
-  Config.String(name).pipe(
-    Config.withDefault(""),
-    Config.map((text) => (text === "" ? undefined : text)),
-  )
-
 const settings = Config.all({
-  secret: optional("LIVE_RESPONSE_OBJECT_STORE_SECRET"),
-  secretFile: optional("LIVE_RESPONSE_OBJECT_STORE_SECRET_FILE"),
+  secret: optionalVariable("LIVE_RESPONSE_OBJECT_STORE_SECRET"),
+  secretFile: optionalVariable("LIVE_RESPONSE_OBJECT_STORE_SECRET_FILE"),
   authority: Config.map(Cloud.config, ({ authority }) => authority),
-  tenantId: optional("AZURE_TENANT_ID"),
-  clientId: optional("AZURE_CLIENT_ID"),
-  federatedTokenFile: optional("AZURE_FEDERATED_TOKEN_FILE"),
-  accessKeyId: optional("AWS_ACCESS_KEY_ID"),
-  secretAccessKey: optional("AWS_SECRET_ACCESS_KEY"),
-  sessionToken: optional("AWS_SESSION_TOKEN"),
-  roleArn: optional("AWS_ROLE_ARN"),
-  webIdentityTokenFile: optional("AWS_WEB_IDENTITY_TOKEN_FILE"),
-  tokenService: optional("AWS_ENDPOINT_URL_STS"),
-  containerEndpoint: optional("AWS_CONTAINER_CREDENTIALS_FULL_URI"),
-  containerTokenFile: optional("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"),
+  tenantId: optionalVariable("AZURE_TENANT_ID"),
+  clientId: optionalVariable("AZURE_CLIENT_ID"),
+  federatedTokenFile: optionalVariable("AZURE_FEDERATED_TOKEN_FILE"),
+  accessKeyId: optionalVariable("AWS_ACCESS_KEY_ID"),
+  secretAccessKey: optionalVariable("AWS_SECRET_ACCESS_KEY"),
+  sessionToken: optionalVariable("AWS_SESSION_TOKEN"),
+  roleArn: optionalVariable("AWS_ROLE_ARN"),
+  webIdentityTokenFile: optionalVariable("AWS_WEB_IDENTITY_TOKEN_FILE"),
+  tokenService: optionalVariable("AWS_ENDPOINT_URL_STS"),
+  containerEndpoint: optionalVariable("AWS_CONTAINER_CREDENTIALS_FULL_URI"),
+  containerTokenFile: optionalVariable("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"),
 })
 
 type Settings = Config.Success<typeof settings>

@@ -8,30 +8,25 @@ import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import { optionalVariable } from "./optionalVariable.ts"
 import * as SignInKind from "./signInKind.ts"
 
-/** An empty variable is not set, as for Azure's own tools. */
-const optional = (name: string) =>
-  Config.String(name).pipe(
-    Config.withDefault(""),
-    Config.map((text) => (text === "" ? undefined : text)),
-  )
-
-const secret = (name: string) => Config.map(optional(name), (text) => (text === undefined ? text : Redacted.make(text)))
+const secret = (name: string) =>
+  Config.map(optionalVariable(name), (text) => (text === undefined ? text : Redacted.make(text)))
 
 export const config = Config.all({
   kind: Config.schema(SignInKind.Kind, "LIVE_RESPONSE_AUTH").pipe(Config.withDefault(undefined)),
   token: secret("LIVE_RESPONSE_TOKEN"),
-  tokenFile: optional("LIVE_RESPONSE_TOKEN_FILE"),
+  tokenFile: optionalVariable("LIVE_RESPONSE_TOKEN_FILE"),
   cloud: Cloud.config,
-  tenantId: optional("AZURE_TENANT_ID"),
-  clientId: optional("AZURE_CLIENT_ID"),
+  tenantId: optionalVariable("AZURE_TENANT_ID"),
+  clientId: optionalVariable("AZURE_CLIENT_ID"),
   clientSecret: secret("AZURE_CLIENT_SECRET"),
-  clientSecretFile: optional("AZURE_CLIENT_SECRET_FILE"),
-  certificatePath: optional("AZURE_CLIENT_CERTIFICATE_PATH"),
+  clientSecretFile: optionalVariable("AZURE_CLIENT_SECRET_FILE"),
+  certificatePath: optionalVariable("AZURE_CLIENT_CERTIFICATE_PATH"),
   certificatePassword: secret("AZURE_CLIENT_CERTIFICATE_PASSWORD"),
   sendChain: Config.Boolean("AZURE_CLIENT_SEND_CERTIFICATE_CHAIN").pipe(Config.withDefault(false)),
-  federatedTokenFile: optional("AZURE_FEDERATED_TOKEN_FILE"),
+  federatedTokenFile: optionalVariable("AZURE_FEDERATED_TOKEN_FILE"),
 })
 
 export type Settings = Config.Success<typeof config>
