@@ -128,7 +128,7 @@ describe("run, left alone", { concurrent: true }, () => {
         env: { ...service.env, ...env },
       })
       const journal = () =>
-        box.files().includes("journal/sessions.jsonl") ? box.read("journal/sessions.jsonl").toString() : ""
+        box.files(box.root).includes("journal/sessions.jsonl") ? box.read("journal/sessions.jsonl").toString() : ""
       yield* Cli.until(() => journal().split('"started"').length > 3, running.stderr)
       yield* running.signal("SIGINT")
       const { exitCode, stdout } = yield* running.ended

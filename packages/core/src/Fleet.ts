@@ -200,6 +200,25 @@ const settingsOf = (options: RunOptions = {}) => ({
 /** How a run emits its events. */
 type Emitting = Pick<FleetRun.Options, "owe" | "send">
 
+/** Emits and counts events, and knows those that have happened and are not emitted yet. */
+const emittingInto = (offer: (event: FleetEvent.FleetEvent) => Effect.Effect<unknown>) => {
+  let counts = FleetEvent.noSessions
+  const owed = new Set<FleetEvent.FleetEvent>()
+  const owe = (event: FleetEvent.FleetEvent) => void owed.add(event)
+  /** An event is emitted and counted in one step, even if the run is interrupted meanwhile. */
+  const send = (event: FleetEvent.FleetEvent) =>
+    Effect.uninterruptibleMask((restore) => {
+      owe(event)
+      return Effect.andThen(restore(offer(event)), () => {
+        owed.delete(event)
+        counts = FleetEvent.tally(counts, event)
+        return SessionMetrics.count(event)
+      })
+    })
+  const sendOwed = Effect.suspend(() => Effect.forEach(Array.from(owed), send, { discard: true }))
+  return { owe, send, sendOwed, counts: () => counts }
+}
+
 /**
  * Makes the service.
  *
@@ -249,25 +268,12 @@ export const make: Effect.Effect<Service, never, DefenderApi | ActionWatch | Fle
   const run: Service["run"] = (machines, session, options) =>
     Stream.callback(
       Effect.fnUntraced(function* (queue) {
-        let counts = FleetEvent.noSessions
-        /** What has happened, and is not in the queue yet. */
-        const owed = new Set<FleetEvent.FleetEvent>()
-        const owe = (event: FleetEvent.FleetEvent) => void owed.add(event)
-        /** An event is queued and counted in one step, even if the run is interrupted meanwhile. */
-        const send = (event: FleetEvent.FleetEvent) =>
-          Effect.uninterruptibleMask((restore) => {
-            owe(event)
-            return Effect.andThen(restore(Queue.offer(queue, event)), () => {
-              owed.delete(event)
-              counts = FleetEvent.tally(counts, event)
-              return SessionMetrics.count(event)
-            })
-          })
+        const emitting = emittingInto((event) => Queue.offer(queue, event))
         // The fibers of the run end with it, so no event follows the summary.
-        const running = runAll(machines, session, options, { owe, send })
+        const running = runAll(machines, session, options, emitting)
         const exit = yield* Effect.exit(Effect.raceFirst(running, options?.stop ?? Effect.never))
-        yield* Effect.forEach(Array.from(owed), send, { discard: true })
-        yield* Queue.offer(queue, FleetEvent.close(counts, yield* DateTime.now))
+        yield* emitting.sendOwed
+        yield* Queue.offer(queue, FleetEvent.close(emitting.counts(), yield* DateTime.now))
         yield* exit
         yield* Queue.end(queue)
       }),

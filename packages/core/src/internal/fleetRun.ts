@@ -41,7 +41,7 @@ export interface Options {
   readonly deadline: Duration.Input | undefined
   readonly isWaiting: boolean
   readonly send: (event: FleetEvent.FleetEvent) => Effect.Effect<unknown>
-  /** Notes an event that `send` will emit: if the run is stopped before, it is emitted all the same. */
+  /** Notes an event that `send` will emit: it is emitted even if the run is stopped before. */
   readonly owe: (event: FleetEvent.FleetEvent) => void
   /** What the runs of the service take turns by. */
   readonly hold: KeyedLock.Hold
