@@ -119,6 +119,33 @@ describe("run, left alone", { concurrent: true }, () => {
     }),
   )
 
+  it.live("names the sessions that continue after Ctrl-C", () =>
+    Effect.gen(function* () {
+      const service = yield* InterceptedSimulator.serve({ ...quick, machines: machines(3), commandTime: "1 hour" })
+      const box = yield* Cli.sandbox
+      const running = yield* box.start({
+        args: ["run", ...ids(3), ...script, "--wait", "--journal", "journal"],
+        env: { ...service.env, ...env },
+      })
+      const journal = () =>
+        box.files(box.root).includes("journal/sessions.jsonl") ? box.read("journal/sessions.jsonl").toString() : ""
+      yield* Cli.until(() => journal().split('"started"').length > 3, running.stderr)
+      yield* running.signal("SIGINT")
+      const { exitCode, stdout } = yield* running.ended
+      assert.strictEqual(exitCode, 130)
+      const rows = stdout
+        .trimEnd()
+        .split("\n")
+        .map((line) => line.split("\t").slice(1))
+      assert.deepStrictEqual(
+        rows.toSorted(),
+        ids(3)
+          .map((id) => ["Started", id])
+          .toSorted(),
+      )
+    }),
+  )
+
   it.live("starts failed sessions again only with --retry-failed", () =>
     Effect.gen(function* () {
       const service = yield* InterceptedSimulator.serve({

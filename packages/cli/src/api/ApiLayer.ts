@@ -7,7 +7,7 @@ import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
 import * as NodeQuotaStore from "@live-response/node/NodeQuotaStore"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as OutageNotice from "../output/OutageNotice.ts"
+import * as OutageNotice from "./OutageNotice.ts"
 
 /** With the windows of the quota for download links, for commands that ask for links or forecast them. */
 export const layerOf = ({ windows }: { readonly windows?: ReadonlyArray<Window> }) =>

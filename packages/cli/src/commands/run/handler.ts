@@ -3,7 +3,7 @@
  * finished.
  */
 import { Fleet, quotasOf } from "@live-response/core/Fleet"
-import type { FleetEvent } from "@live-response/core/FleetEvent"
+import type { FleetEvent, Started } from "@live-response/core/FleetEvent"
 import * as FileName from "@live-response/core/FileName"
 import { LiveResponse } from "@live-response/core/LiveResponse"
 import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
@@ -267,23 +267,42 @@ const columns: ReadonlyArray<Table.Column<Row>> = [
 /** A session of an earlier run must not look as if it was started again. */
 const startedAs = { new: "Started", resumed: "Resumed", adopted: "Adopted" }
 
-/** The row of a session: with `--wait` when it has finished, else when it has started. */
-const rowOf = (event: FleetEvent, wait: boolean): Row | undefined => {
-  if (wait && event.event === "ended") {
-    const { action } = event
-    return { id: action.id, status: action.status, machine: ActionText.nameOf(action) }
+const startedRow = (event: Started): Row => ({
+  id: event.machineActionId,
+  status: startedAs[event.as],
+  machine: event.machineId,
+})
+
+/** The rows of sessions: with `--wait` of each that has finished, else of each that has started. */
+const makeRowsOf = (wait: boolean) => {
+  /** The sessions that are waited for. If the run is interrupted, they continue, and nothing else names them. */
+  const open = new Map<string, Started>()
+  return (event: FleetEvent): ReadonlyArray<Row> => {
+    switch (event.event) {
+      case "started":
+        if (!wait) return [startedRow(event)]
+        open.set(event.machineActionId, event)
+        return []
+      case "ended": {
+        const { action } = event
+        open.delete(action.id)
+        return wait ? [{ id: action.id, status: action.status, machine: ActionText.nameOf(action) }] : []
+      }
+      case "unfinished":
+        open.delete(event.machineActionId)
+        return []
+      case "sessions":
+        return Array.from(open.values(), startedRow)
+      default:
+        return []
+    }
   }
-  return !wait && event.event === "started"
-    ? { id: event.machineActionId, status: startedAs[event.as], machine: event.machineId }
-    : undefined
 }
 
 /** Prints a row on standard output for each session. */
 const makeRowPrinter = Effect.fnUntraced(function* (output: EventOutput.EventOutput, { json, quiet, wait }: Options) {
   if (json || quiet) return () => Effect.void
   const print = yield* RowPrinter.make({ columns, print: output.print })
-  return (event: FleetEvent) => {
-    const row = rowOf(event, wait)
-    return row === undefined ? Effect.void : print(row)
-  }
+  const rowsOf = makeRowsOf(wait)
+  return (event: FleetEvent) => Effect.forEach(rowsOf(event), print, { discard: true })
 })

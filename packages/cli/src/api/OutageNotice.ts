@@ -5,9 +5,9 @@ import { Reporter } from "@live-response/core/Reporter"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as CommandLine from "../flags/CommandLine.ts"
-import * as Format from "./Format.ts"
-import { printable } from "./Printable.ts"
-import * as StandardError from "./StandardError.ts"
+import * as Format from "../output/Format.ts"
+import { printable } from "../output/Printable.ts"
+import * as StandardError from "../output/StandardError.ts"
 
 /** The reporter of commands that print no events. */
 export const layer = Layer.effect(
