@@ -527,7 +527,11 @@ describe("ClientCredentials.layerConfig", () => {
 
   it.effect("fails with the error of the configuration where it can't be read", () =>
     Effect.gen(function* () {
-      const unreadable = ConfigProvider.make(() => new ConfigProvider.SourceError({ message: "the vault is sealed" }))
+      const unreadable = ConfigProvider.make(([name]) =>
+        name === "AZURE_CLIENT_SECRET"
+          ? new ConfigProvider.SourceError({ message: "the vault is sealed" })
+          : Effect.undefined,
+      )
       const error = yield* token.pipe(
         Effect.provide(
           ClientCredentials.layerConfig.pipe(Layer.provide([scripted(good).layer, ConfigProvider.layer(unreadable)])),

@@ -1,12 +1,19 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Fleet } from "@live-response/core/Fleet"
+import { FleetJournal } from "@live-response/core/FleetJournal"
+import * as Follow from "@live-response/core/Follow"
+import * as FollowPosition from "@live-response/core/FollowPosition"
 import { LiveResponse } from "@live-response/core/LiveResponse"
+import { Manifest } from "@live-response/core/Manifest"
 import { Quota } from "@live-response/core/Quota"
 import * as QuotaRule from "@live-response/core/QuotaRule"
 import * as ResultStore from "@live-response/core/ResultStore"
+import * as Session from "@live-response/core/Session"
 import { StoreError } from "@live-response/core/StoreError"
 import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
 import { Simulator } from "@live-response/core/testing/Simulator"
 import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -40,6 +47,35 @@ describe("LiveResponseTest.layer", () => {
       const { events } = yield* saveAll(1)
       assert.strictEqual(events._tag === "Failure" && events.failure, full)
     }).pipe(Effect.provide(LiveResponseTest.layer({ store })))
+  })
+
+  it.effect("uses the manifest, the journal and the positions of its options", () => {
+    const full = new StoreError({ path: "/full", problem: "DiskFull", detail: "ENOSPC" })
+    const manifest = Layer.succeed(Manifest, {
+      find: () => Effect.fail(full),
+      failed: Effect.fail(full),
+      append: () => Effect.fail(full),
+    })
+    const journal = Layer.succeed(FleetJournal, { open: () => Effect.fail(full) })
+    const positions = Layer.succeed(FollowPosition.FollowPosition, {
+      find: () => Effect.fail(full),
+      save: () => Effect.fail(full),
+    })
+    const session = Session.Session.make({
+      commands: [Session.RunScript.make({ scriptName: "collect.ps1" })],
+      comment: "case 4711",
+    })
+    const following = Follow.run({
+      selection: { key: FollowPosition.makeKey({ type: ["LiveResponse"] }) },
+      since: DateTime.makeUnsafe(0),
+    })
+    return Effect.gen(function* () {
+      const { events } = yield* saveAll(1)
+      assert.strictEqual(events._tag === "Failure" && events.failure, full)
+      const { run } = yield* Fleet
+      assert.strictEqual(yield* Effect.flip(Stream.runDrain(run(Stream.empty, session))), full)
+      assert.strictEqual(yield* Effect.flip(Stream.runDrain(following)), full)
+    }).pipe(Effect.provide(LiveResponseTest.layer({ manifest, journal, positions })))
   })
 
   it.effect("uses the quota windows of its options", () => {

@@ -73,6 +73,18 @@ const open = (directory: string) =>
  * Only the owner can read the file. A permit whose program is gone counts as answered as soon as another program looks. A
  * broken file is renamed, with a warning. A file of a newer version is left as it is, and fails with the reason `Newer`.
  *
+ * @example
+ * ```ts
+ * import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
+ * import * as NodeQuotaStore from "@live-response/node/NodeQuotaStore"
+ * import * as Layer from "effect/Layer"
+ *
+ * // Both services that it needs are among those for files.
+ * export const shared = NodeQuotaStore.layer({ directory: "/var/lib/evidence" }).pipe(
+ *   Layer.provide(NodeLiveResponse.layerFiles),
+ * )
+ * ```
+ *
  * @since 0.1.0
  * @category layers
  */

@@ -39,6 +39,15 @@ export interface Options extends Simulator.Options {
   /** Where results are stored. Default: in memory. */
   readonly store?: Layer.Layer<ResultStore.ResultStore> | undefined
 
+  /** Where finished results are recorded. Default: in memory. */
+  readonly manifest?: Layer.Layer<Manifest.Manifest> | undefined
+
+  /** Where sessions are recorded. Default: in memory. */
+  readonly journal?: Layer.Layer<FleetJournal.FleetJournal> | undefined
+
+  /** Where the positions of followed selections are stored. Default: in memory. */
+  readonly positions?: Layer.Layer<FollowPosition.FollowPosition> | undefined
+
   /** The windows of the quota. Default: those of the service, 100 calls a minute and 1,500 an hour. */
   readonly windows?: ReadonlyArray<QuotaRule.Window> | undefined
 }
@@ -52,7 +61,7 @@ export interface Options extends Simulator.Options {
  *
  * **Gotchas**
  *
- * The layer contains its own store and quota, so a store or a quota that you provide to it has no effect. Use the options.
+ * The layer contains its own stores and quota, so a store or a quota that you provide to it has no effect. Use the options.
  *
  * @example
  * ```ts
@@ -92,9 +101,9 @@ const services = (options: Options | undefined) =>
         Credential.layerToken(Redacted.make(token)),
         Quota.layer({ windows: options?.windows }).pipe(Layer.provide(QuotaStore.layerMemory)),
         options?.store ?? ResultStore.layerMemory,
-        Manifest.layerMemory,
-        FleetJournal.layerMemory,
-        FollowPosition.layerMemory,
+        options?.manifest ?? Manifest.layerMemory,
+        options?.journal ?? FleetJournal.layerMemory,
+        options?.positions ?? FollowPosition.layerMemory,
         Simulator.layer({ ...options, tokens: [token, ...(options?.tokens ?? [])] }),
       ),
     ),
