@@ -139,6 +139,20 @@ describe("a command with unknown words", { concurrent: true }, () => {
     }),
   )
 
+  it.live("that the API left out of a session has its result requested as well", () =>
+    Effect.gen(function* () {
+      const { env, simulator } = yield* ServedSimulator.serve()
+      yield* put(simulator, 0, { commands: null })
+      yield* put(simulator, 1, { commands: [] }, none)
+      yield* put(simulator, 2, { commands: null, type: "Isolate" }, none)
+      const box = yield* Cli.sandbox
+      const args = ["download", "--since", "5h", "--type", "LiveResponse", "--type", "Isolate", "--out", "results"]
+      const ended = yield* box.run({ args, env })
+      assert.strictEqual(ended.exitCode, 0, ended.stderr)
+      assert.match(ended.stdout, /^1 downloaded \(\d+ B\), 1 without a result; 1 link in /)
+    }),
+  )
+
   it.live("counts as a failure if it is known to have a result", () =>
     Effect.gen(function* () {
       const { env, simulator } = yield* ServedSimulator.serve()

@@ -5,7 +5,7 @@
  */
 import type { BatchEvent } from "./BatchEvent.ts"
 import { Skipped } from "./ResultEvent.ts"
-import { hasResult, type MachineAction } from "./MachineAction.ts"
+import { commandsOf, hasResult, type MachineAction } from "./MachineAction.ts"
 import { ResultRef } from "./ResultRef.ts"
 
 /**
@@ -15,7 +15,7 @@ import { ResultRef } from "./ResultRef.ts"
  * @category checking
  */
 export const possible = (action: MachineAction): ReadonlySet<number> =>
-  new Set(action.commands.filter((command) => hasResult(action, command) === "maybe").map(({ index }) => index))
+  new Set(commandsOf(action).filter((command) => hasResult(action, command) === "maybe").map(({ index }) => index))
 
 /**
  * Replaces the failure of a result that may not exist by the event that it does not, if the API answered 404.

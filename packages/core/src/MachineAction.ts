@@ -175,6 +175,19 @@ export const hasResult = (action: MachineAction, command: Command): "yes" | "not
   }
 }
 
+/** A command of which nothing is known: the API left the commands of its session out. */
+const unknownCommand = Command.make({ index: 0, type: "", status: "", params: {}, errors: [] })
+
+/**
+ * The commands of an action, as far as they are known. A live response session has at least one, also where the API lists none:
+ * once the action is not in progress, `hasResult` says `maybe` of it.
+ *
+ * @since 0.1.0
+ * @category results
+ */
+export const commandsOf = (action: MachineAction): ReadonlyArray<Command> =>
+  action.commands.length === 0 && action.type === "LiveResponse" ? [unknownCommand] : action.commands
+
 /** Puts a word into Microsoft's own spelling, whatever its case. An unknown word passes unchanged. */
 const spelled = (...words: ReadonlyArray<string>) => {
   const known = new Map(words.map((word) => [word.toLowerCase(), word]))

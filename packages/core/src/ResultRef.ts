@@ -8,7 +8,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaTransformation from "effect/SchemaTransformation"
-import { type Command, hasResult, type MachineAction, MachineActionId } from "./MachineAction.ts"
+import { type Command, commandsOf, hasResult, type MachineAction, MachineActionId } from "./MachineAction.ts"
 
 /**
  * The index of a command in its machine action, from 0 to 999.
@@ -154,7 +154,7 @@ const originOf = (action: MachineAction, { params }: Command): Origin => {
  *
  * **Details**
  *
- * `MachineAction.hasResult` decides which. An investigation package is the result 0 of its action. Commands with an index out of range are left out, because the API cannot be
+ * `MachineAction.hasResult` decides which of `MachineAction.commandsOf`. An investigation package is the result 0 of its action. Commands with an index out of range are left out, because the API cannot be
  * asked for their results.
  *
  * @since 0.1.0
@@ -169,7 +169,7 @@ const packageOf = (action: MachineAction): ReadonlyArray<ActionResult> =>
     : []
 
 const commandResultsOf = (action: MachineAction): ReadonlyArray<ActionResult> =>
-  action.commands.flatMap((command) => {
+  commandsOf(action).flatMap((command) => {
     const result = hasResult(action, command)
     return result === "yes" || result === "maybe"
       ? Option.toArray(decode({ machineActionId: action.id, index: command.index, ...originOf(action, command) }))

@@ -4,6 +4,7 @@ import { Fleet, type RunOptions } from "@live-response/core/Fleet"
 import type { FleetEvent } from "@live-response/core/FleetEvent"
 import * as FleetJournal from "@live-response/core/FleetJournal"
 import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
+import * as ResultRef from "@live-response/core/ResultRef"
 import * as Simulator from "@live-response/core/testing/Simulator"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -428,6 +429,18 @@ describe("Fleet.run with an odd record of a session", () => {
         assert.deepInclude(kinds(events), { started: 1 })
         assert.deepStrictEqual(yield* sessionsOf, { ["ab".repeat(20)]: 1 })
       }).pipe(overService({ machines: [{ id: "ab".repeat(20), name: "ws-0" }], commandTime: "3 seconds" })),
+  )
+
+  it.effect.each([null, []])("has the commands that were requested if the API lists %j", (commands) =>
+    Effect.gen(function* () {
+      const weather = ({ kind }: Sent): Weather => (kind === "list" ? { odd: { commands } } : {})
+      const events = yield* inVirtualTime(run(weather, machineIds(1)))
+      const results = events.flatMap((event) => (event.event === "ended" ? ResultRef.ofAction(event.action) : []))
+      assert.deepStrictEqual(
+        results.map(({ index, script }) => [index, script]),
+        [[0, "collect.ps1"]],
+      )
+    }).pipe(overService({ machines: machines(1), commandTime: "3 seconds" })),
   )
 
   it.effect.each([{ id: null }, { id: "not a GUID" }, { commands: 5 }])(

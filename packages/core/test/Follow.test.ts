@@ -220,7 +220,7 @@ describe("Follow.run", () => {
       yield* put(1, { status: "Pending", commandStatuses: ["Created"] })
       yield* put(2, { requestor: "other@contoso.com" })
       yield* put(3, { status: "Failed" })
-      yield* put(4, { commandStatuses: [] })
+      yield* put(4, { commandStatuses: ["Created"] })
       const actions: Array<string> = []
       const { events } = yield* follow({
         selection: {

@@ -38,7 +38,9 @@ export const resultsOf = <E>(
         const next = action.isFinal ? "" : "; run it again later"
         return [bad(`it has no investigation package, its status is ${printable(action.status)}${next}`)]
       }
-      const missing = action.commands.filter((command) => MachineAction.hasResult(action, command) === "not yet").length
+      const missing = MachineAction.commandsOf(action).filter(
+        (command) => MachineAction.hasResult(action, command) === "not yet",
+      ).length
       const status = printable(action.status)
       if (missing > 0) {
         return [

@@ -6,7 +6,8 @@ import type { Service as ActionWatch } from "../ActionWatch.ts"
 import type { ApiError } from "../ApiError.ts"
 import * as FleetEvent from "../FleetEvent.ts"
 import * as FleetJournal from "../FleetJournal.ts"
-import type { MachineAction, MachineActionId } from "../MachineAction.ts"
+import { Command, MachineAction, type MachineActionId } from "../MachineAction.ts"
+import { type Session, toApi } from "../Session.ts"
 import type { Settings } from "../Timing.ts"
 import type { StoreError } from "../StoreError.ts"
 import type { FleetLog, ToEvent } from "./fleetLog.ts"
@@ -15,6 +16,7 @@ import type { SessionOwners } from "./sessionOwner.ts"
 import type { Slot } from "./sessionSlots.ts"
 
 export interface Options extends FleetLog, ActionWatch, Pick<Settings, "settling"> {
+  readonly session: Session
   readonly owners: SessionOwners
   readonly atDeadline: Effect.Effect<Option.Option<never>>
 }
@@ -29,8 +31,28 @@ export const unfinished =
       ...(error === undefined ? {} : { error }),
     })
 
+/**
+ * The action with the commands that were requested, where the API left them out: otherwise nobody would ask for their results.
+ * Those of a session that was adopted are not known.
+ */
+const withCommands = (action: MachineAction, session: Session): MachineAction =>
+  action.commands.length > 0 || action.requestorComment?.startsWith(session.comment) === false
+    ? action
+    : MachineAction.make({
+        ...action,
+        commands: toApi(session).Commands.map(({ params, type }, index) =>
+          Command.make({
+            index,
+            type,
+            status: "",
+            params: Object.fromEntries(params.map(({ key, value }) => [key, value])),
+            errors: [],
+          }),
+        ),
+      })
+
 /** Makes the function that follows one session. It fails where the API can't be asked for the session. */
-export const make = ({ atDeadline, emit, owners, record, settling, watch }: Options) => {
+export const make = ({ atDeadline, emit, owners, record, session, settling, watch }: Options) => {
   const update = (machineId: string, slot: Slot) => (action: MachineAction) =>
     Effect.gen(function* () {
       const error = owners.assign(action, machineId)
@@ -54,11 +76,12 @@ export const make = ({ atDeadline, emit, owners, record, settling, watch }: Opti
       Effect.ensuring(slot.release),
       Effect.timed,
     )
-    const action = Option.getOrUndefined(last)
-    if (action?.isFinal !== true) {
+    const followed = Option.getOrUndefined(last)
+    if (followed?.isFinal !== true) {
       yield* emit(machineId, unfinished(id, `machine action ${id} has not finished yet, and continues`))
       return
     }
+    const action = withCommands(followed, session)
     yield* SessionMetrics.finished(duration)
     yield* record(machineId, (of) => FleetJournal.Ended.make({ ...of, action }))
     yield* Effect.sleep(settling)

@@ -4,7 +4,7 @@
  */
 import * as AbsentResult from "@live-response/core/AbsentResult"
 import type { BatchEvent } from "@live-response/core/BatchEvent"
-import { hasResult, type MachineAction } from "@live-response/core/MachineAction"
+import { commandsOf, hasResult, type MachineAction } from "@live-response/core/MachineAction"
 import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
 import { keyOf, ofAction, type ResultRef } from "@live-response/core/ResultRef"
 import * as StoredAction from "@live-response/core/StoredAction"
@@ -55,7 +55,7 @@ export const make = Effect.fnUntraced(function* ({ directory }: { readonly direc
         Stream.tap(store),
         Stream.tap((action) =>
           Effect.sync(() => {
-            if (action.commands.some((command) => hasResult(action, command) === "not yet")) seen.unfinished++
+            if (commandsOf(action).some((command) => hasResult(action, command) === "not yet")) seen.unfinished++
           }),
         ),
         Stream.flatMap((action) => Stream.fromIterable(ofAction(action))),
