@@ -66,10 +66,20 @@ const numberOf = (size: ByteSize.Input | undefined, otherwise: number) =>
 
 const dirname = (path: string) => path.slice(0, path.lastIndexOf("/"))
 
-const appended = (bytes: Uint8Array, more: Uint8Array): Bytes => {
-  const all = new Uint8Array(bytes.length + more.length)
-  all.set(bytes)
+/** How many bytes of a buffer of `appended` are in use. */
+const used = new WeakMap<ArrayBuffer, number>()
+
+/**
+ * The bytes followed by more. It has room for more than that, because a journal is written a line at a time and a copy of the
+ * file for each line takes seconds. What follows other bytes than the last ones of a buffer gets a buffer of its own.
+ */
+const appended = (bytes: Bytes, more: Uint8Array): Bytes => {
+  const length = bytes.length + more.length
+  const hasRoom = used.get(bytes.buffer) === bytes.length && length <= bytes.buffer.byteLength
+  const all = new Uint8Array(hasRoom ? bytes.buffer : new ArrayBuffer(2 * length), 0, length)
+  if (!hasRoom) all.set(bytes)
   all.set(more, bytes.length)
+  used.set(all.buffer, length)
   return all
 }
 
