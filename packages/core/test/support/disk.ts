@@ -70,14 +70,14 @@ const dirname = (path: string) => path.slice(0, path.lastIndexOf("/"))
 const used = new WeakMap<ArrayBuffer, number>()
 
 /**
- * The bytes followed by more. It has room for more than that, because a journal is written a line at a time and a copy of the
- * file for each line takes seconds. What follows other bytes than the last ones of a buffer gets a buffer of its own.
+ * The bytes followed by more, in a buffer with space for as much again: a journal is written a line at a time, and to copy the
+ * file for each line takes seconds. Only what follows the last bytes in use is written to the same buffer.
  */
 const appended = (bytes: Bytes, more: Uint8Array): Bytes => {
   const length = bytes.length + more.length
-  const hasRoom = used.get(bytes.buffer) === bytes.length && length <= bytes.buffer.byteLength
-  const all = new Uint8Array(hasRoom ? bytes.buffer : new ArrayBuffer(2 * length), 0, length)
-  if (!hasRoom) all.set(bytes)
+  const fits = used.get(bytes.buffer) === bytes.length && length <= bytes.buffer.byteLength
+  const all = new Uint8Array(fits ? bytes.buffer : new ArrayBuffer(2 * length), 0, length)
+  if (!fits) all.set(bytes)
   all.set(more, bytes.length)
   used.set(all.buffer, length)
   return all
