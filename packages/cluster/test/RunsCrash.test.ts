@@ -10,7 +10,8 @@ import { namesOf, services, tenantWith, watchAll } from "./support/runTenants.ts
 
 startServer()
 
-describe.concurrent("a run whose runner is killed", () => {
+// One after the other: the runners of a database divide all work among them, and those of one test don't know the tenant of another.
+describe("a run whose runner is killed", () => {
   it.live.each([
     { when: "after the journal has recorded the session, and before its request is sent", hold: "starting", lost: 0 },
     { when: "after the service has started the session, and before the journal knows it", hold: "sent", lost: 4 },

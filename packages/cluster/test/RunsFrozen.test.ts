@@ -13,7 +13,7 @@ import { services, tenantWith, watchAll } from "./support/runTenants.ts"
 
 startServer()
 
-describe("a run whose runner is frozen", () => {
+describe.concurrent("a run whose runner is frozen", () => {
   it.live(
     "gets no second session where that happens right before the request, and the runner continues a minute later",
     () =>

@@ -66,10 +66,20 @@ const numberOf = (size: ByteSize.Input | undefined, otherwise: number) =>
 
 const dirname = (path: string) => path.slice(0, path.lastIndexOf("/"))
 
-const appended = (bytes: Uint8Array, more: Uint8Array): Bytes => {
-  const all = new Uint8Array(bytes.length + more.length)
-  all.set(bytes)
+/** How many bytes of a buffer of `appended` are in use. */
+const used = new WeakMap<ArrayBuffer, number>()
+
+/**
+ * The bytes followed by more, in a buffer with space for as much again: a journal is written a line at a time, and to copy the
+ * file for each line takes seconds. Only what follows the last bytes in use is written to the same buffer.
+ */
+const appended = (bytes: Bytes, more: Uint8Array): Bytes => {
+  const length = bytes.length + more.length
+  const fits = used.get(bytes.buffer) === bytes.length && length <= bytes.buffer.byteLength
+  const all = new Uint8Array(fits ? bytes.buffer : new ArrayBuffer(2 * length), 0, length)
+  if (!fits) all.set(bytes)
   all.set(more, bytes.length)
+  used.set(all.buffer, length)
   return all
 }
 
