@@ -15,7 +15,11 @@ import { ResultRef } from "./ResultRef.ts"
  * @category checking
  */
 export const possible = (action: MachineAction): ReadonlySet<number> =>
-  new Set(commandsOf(action).filter((command) => hasResult(action, command) === "maybe").map(({ index }) => index))
+  new Set(
+    commandsOf(action)
+      .filter((command) => hasResult(action, command) === "maybe")
+      .map(({ index }) => index),
+  )
 
 /**
  * Replaces the failure of a result that may not exist by the event that it does not, if the API answered 404.
