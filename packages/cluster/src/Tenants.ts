@@ -20,6 +20,7 @@ import { Database } from "./Database.ts"
 import type { DatabaseError } from "./DatabaseError.ts"
 import { makeOncePerKey } from "./internal/oncePerKey.ts"
 import { rowsOf } from "./internal/rows.ts"
+import * as TenantClaims from "./internal/tenantClaims.ts"
 
 /**
  * The id of a tenant in Entra.
@@ -249,7 +250,6 @@ const decodeChanged = Schema.decodeUnknownEffect(
   Schema.Tuple([Schema.Struct({ changed: Schema.Boolean, free: Schema.Boolean })]),
 )
 const decodeIds = rowsOf(Schema.Struct({ tenant: TenantId }))
-const decodeEpochs = rowsOf(Schema.Struct({ epoch: Schema.Int, enabled: Schema.Boolean }))
 
 const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1()
 
@@ -375,20 +375,6 @@ const replace = (sql: SqlClient, { revision, tenant }: Tenant, { name, settings,
       returning 1)
     select exists (select 1 from changed) as changed, free from free`
 
-/**
- * Makes the next owner of a tenant, and records its runner. In one statement, because a runner that takes over a hundred tenants waits
- * for each.
- */
-const claimedBy = (tenant: TenantId, runner: string | null) => (sql: SqlClient) =>
-  sql`with owner as (
-    update live_response.tenants set epoch = epoch + 1 where tenant = ${tenant}::uuid and not removed
-      returning tenant, epoch, enabled),
-  status as (
-    insert into live_response.tenant_status (tenant, epoch, runner, started_at)
-      select tenant, epoch, ${runner}::text, now() from owner where enabled and ${runner}::text is not null
-      on conflict (tenant) do update set (epoch, runner, started_at) = (excluded.epoch, excluded.runner, excluded.started_at))
-  select epoch, enabled from owner`
-
 const encodeError = Schema.encodeEffect(Schema.fromJsonString(TenantError))
 
 /**
@@ -410,6 +396,7 @@ const removeWithRuns = Effect.fnUntraced(function* (sql: SqlClient, tenant: Tena
 const make = Effect.gen(function* () {
   const database = yield* Database
   const { patiently } = database
+  const claim = TenantClaims.make(database)
   const readable = makeReadable()
 
   /** Changes a tenant that is in the registry. */
@@ -464,8 +451,7 @@ const make = Effect.gen(function* () {
         Effect.flatMap(required(tenant, "Unknown")),
       ),
     claim: Effect.fnUntraced(function* (tenant, runner) {
-      const rows = yield* Effect.flatMap(patiently(claimedBy(tenant, runner ?? null)), decodeEpochs)
-      const [claimed] = rows
+      const claimed = yield* claim(tenant, runner)
       if (claimed === undefined) return yield* refused(tenant, "Unknown")
       return claimed.enabled ? claimed.epoch : yield* refused(tenant, "Disabled")
     }),
