@@ -86,9 +86,8 @@ const makeLinkGate = (
         }),
         Effect.repeat({ until: (full) => full === undefined, schedule: Schedule.spaced(lookEvery) }),
       )
-    const untilUploads = (ref: ResultRef) => uploads.untilOpen((error) => report(ref, ofService(toStoreError(error))))
     return (ref: ResultRef) =>
-      untilUploads(ref).pipe(
+      Effect.suspend(() => uploads.untilOpen((error) => report(ref, ofService(toStoreError(error))))).pipe(
         Effect.andThen(untilSpace(ref)),
         Effect.andThen(linksOf(prefix).turnOf(keyOf(ref))),
         Effect.timeoutOrElse({ duration: linkPatience, orElse: () => Effect.fail(new NotNow()) }),

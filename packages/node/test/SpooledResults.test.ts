@@ -116,7 +116,7 @@ describe("SpooledResults.layer", () => {
   it.live("says why links wait to a tenant that has nothing to upload", () =>
     Effect.gen(function* () {
       const tried = yield* Deferred.make<void>()
-      const told = yield* Deferred.make<string>()
+      const reported = yield* Deferred.make<string>()
       let tries = 0
       const { layer } = yield* objects(() => ({
         put: () =>
@@ -130,12 +130,12 @@ describe("SpooledResults.layer", () => {
           return yield* Effect.provide(use, spooledIn(spool).pipe(Layer.provide(layer)))
         })
       const report: Report = (event) =>
-        event.event === "retrying" ? Effect.asVoid(Deferred.succeed(told, event.message)) : Effect.void
+        event.event === "retrying" ? Effect.asVoid(Deferred.succeed(reported, event.message)) : Effect.void
       yield* Effect.forkScoped(ofTenant(store()))
       yield* Deferred.await(tried)
       const link = Effect.flatMap(LinkGate, (gate) => gate({ ...ref, index: 1 }))
       yield* Effect.forkScoped(Effect.provideService(ofTenant(link), Reporter, report))
-      assert.match(yield* Deferred.await(told), /the disk is full/)
+      assert.match(yield* Deferred.await(reported), /the disk is full/)
     }).pipe(Effect.scoped),
   )
 

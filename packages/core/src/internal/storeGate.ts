@@ -135,7 +135,7 @@ class Uploads {
 
 /** The links of one tenant, which are requested one by one from a failure on until a result is stored. */
 class Links {
-  /** The results that are being stored. A link for anything else is no attempt to store. */
+  /** The results that are being stored. Links for others take no turn. */
   private readonly inProgress = new Set<string>()
   private isFailing = false
   private probe: string | undefined
