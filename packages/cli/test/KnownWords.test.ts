@@ -21,6 +21,15 @@ describe("a word of the API", () => {
       ),
     ))
 
+  it.each(["Ubuntu", "RedHatEnterpriseLinux", "Debian", "SLES"])(
+    "is a system that Microsoft lists nowhere: %s",
+    (system) => assert.deepStrictEqual(KnownWords.canonical("os", system), Result.succeed(system)),
+  )
+
+  it.each(["windows-11", "WindowsServer2002", "Linus"])("is most likely a mistyped system: %s", (system) =>
+    assert.isTrue(Result.isFailure(KnownWords.canonical("os", system))),
+  )
+
   it.each([
     ["s.ps1", []],
     ["colect.ps1", ["collect.ps1"]],

@@ -87,7 +87,7 @@ const makeLinkGate = (
         Effect.repeat({ until: (full) => full === undefined, schedule: Schedule.spaced(lookEvery) }),
       )
     return (ref: ResultRef) =>
-      uploads.untilOpen.pipe(
+      Effect.suspend(() => uploads.untilOpen((error) => report(ref, ofService(toStoreError(error))))).pipe(
         Effect.andThen(untilSpace(ref)),
         Effect.andThen(linksOf(prefix).turnOf(keyOf(ref))),
         Effect.timeoutOrElse({ duration: linkPatience, orElse: () => Effect.fail(new NotNow()) }),
@@ -110,8 +110,9 @@ const makeLinkGate = (
  * **Gotchas**
  *
  * While the object store does not answer, `complete` waits and retries, as that store does it. While it is full or in trouble for
- * long, results wait in the spool, one upload tries again, and no link is requested. After any other failure of the spool or the store,
- * links under this prefix are requested one by one until a result is stored: a link is lost where its result can't be stored.
+ * long, results wait in the spool, their uploads take turns to try again, and no link is requested. After any other failure of
+ * the spool or the store, links under this prefix are requested one by one until a result is stored: a link is lost where its
+ * result can't be stored.
  *
  * @since 0.1.0
  * @category layers
@@ -145,7 +146,7 @@ export const layer = (
 
       const store = ResultStore.withLocks({
         open: Effect.fnUntraced(function* (ref) {
-          yield* Effect.addFinalizer((exit) => links.finish(keyOf(ref), exit))
+          yield* Effect.acquireRelease(links.start(keyOf(ref)), (_, exit) => links.finish(keyOf(ref), exit))
           yield* spool.use(ref.machineActionId)
           const writer = yield* spooled.open(ref)
           return allowBorrowing({

@@ -1,13 +1,17 @@
 /** `Fleet.run` that is stopped. */
 import { assert, describe, it } from "@effect/vitest"
-import { inVirtualTime } from "@live-response/core/testing/LiveResponseTest"
+import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
 import { Fleet } from "@live-response/core/Fleet"
 import type { FleetEvent } from "@live-response/core/FleetEvent"
+import * as FleetJournal from "@live-response/core/FleetJournal"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { machineIds, machines } from "./support/fleets.ts"
 import { overService, program, session, sessionsOf } from "./support/network.ts"
+
+const { inVirtualTime } = LiveResponseTest
 
 describe("Fleet.run with stop", () => {
   it.effect("emits each session that has started, and the summary, although nobody had read its event by then", () =>
@@ -42,4 +46,26 @@ describe("Fleet.run with stop", () => {
       overService({ machines: machines(150), commandTime: "1 minute", visibleAfter: 0 }),
     ),
   )
+
+  it.effect("ends while the journal can't be written, and emits the session that it does not have", () => {
+    const journal = Layer.effect(
+      FleetJournal.FleetJournal,
+      Effect.map(FleetJournal.FleetJournal, ({ open }) => ({
+        open: (session) =>
+          Effect.map(open(session), (run) => ({
+            ...run,
+            append: (entry) => (entry.entry === "started" ? Effect.never : run.append(entry)),
+          })),
+      })),
+    ).pipe(Layer.provide(FleetJournal.layerMemory))
+    return Effect.gen(function* () {
+      const { run } = yield* Fleet
+      const all = run(Stream.fromIterable(machineIds(1)), session, { stop: Effect.sleep("1 hour") })
+      const events = yield* inVirtualTime(Stream.runCollect(all), "2 hours")
+      assert.deepStrictEqual(
+        events.map(({ event }) => event),
+        ["started", "sessions"],
+      )
+    }).pipe(Effect.provide(LiveResponseTest.layer({ machines: machines(1), journal })))
+  })
 })

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { DefenderApi } from "@live-response/core/DefenderApi"
+import { Fleet } from "@live-response/core/Fleet"
 import { LiveResponse } from "@live-response/core/LiveResponse"
 import { ActionResult, ResultRef } from "@live-response/core/ResultRef"
 import * as Session from "@live-response/core/Session"
@@ -57,6 +58,15 @@ describe("the link of a result whose action is unknown", () => {
         ["GetPackageUri"],
       )
       assert.strictEqual(events.filter(({ event }) => event === "completed").length, 3)
+    }).pipe(Effect.provide(simulated)),
+  )
+
+  it.effect("is known from the end of its session, whose action has no commands", () =>
+    Effect.gen(function* () {
+      const { run } = yield* Fleet
+      const events = yield* inVirtualTime(Stream.runCollect(run(Stream.make(machineAt(1)), session)), "1 day")
+      const [action] = events.flatMap((event) => (event.event === "ended" ? [event.action] : []))
+      assert.deepStrictEqual([action?.type, action?.commands], ["CollectInvestigationPackage", []])
     }).pipe(Effect.provide(simulated)),
   )
 

@@ -5,10 +5,11 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import * as ObjectStore from "@live-response/core/ObjectStore"
 import { DiskSpace } from "@live-response/core/DiskSpace"
-import { Reporter } from "@live-response/core/Reporter"
+import { type Report, Reporter } from "@live-response/core/Reporter"
 import { LinkGate } from "@live-response/core/LinkGate"
 import { Files, ObjectStoreError, Refused } from "@live-response/core/ObjectStoreError"
 import { ResultHead } from "@live-response/core/ResultChunk"
+import { ResultRef } from "@live-response/core/ResultRef"
 import * as ResultStore from "@live-response/core/ResultStore"
 import * as SpooledResults from "@live-response/core/SpooledResults"
 import * as NodeHasher from "@live-response/node/NodeHasher"
@@ -17,6 +18,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
 import { contentOf } from "./support/ObjectStoreSuite.ts"
@@ -74,7 +76,7 @@ describe("SpooledResults.layer", () => {
   )
 
   it.live(
-    "keeps results while the store is full, tries one of them, and lets no link be requested until there is space",
+    "keeps results while the store is full, tries one at a time, and lets no link be requested until there is space",
     () =>
       Effect.gen(function* () {
         const spool = yield* tempDirectory
@@ -111,6 +113,32 @@ describe("SpooledResults.layer", () => {
       }).pipe(Effect.scoped),
   )
 
+  it.live("says why links wait to a tenant that has nothing to upload", () =>
+    Effect.gen(function* () {
+      const tried = yield* Deferred.make<void>()
+      const reported = yield* Deferred.make<string>()
+      let tries = 0
+      const { layer } = yield* objects(() => ({
+        put: () =>
+          Effect.suspend(() =>
+            Effect.andThen(tries++ > 0 ? Deferred.succeed(tried, undefined) : Effect.void, Effect.fail(full)),
+          ),
+      }))
+      const ofTenant = <A, E>(use: Effect.Effect<A, E, ResultStore.ResultStore>) =>
+        Effect.gen(function* () {
+          const spool = yield* tempDirectory
+          return yield* Effect.provide(use, spooledIn(spool).pipe(Layer.provide(layer)))
+        })
+      const report: Report = (event) =>
+        event.event === "retrying" ? Effect.asVoid(Deferred.succeed(reported, event.message)) : Effect.void
+      yield* Effect.forkScoped(ofTenant(store()))
+      yield* Deferred.await(tried)
+      const link = Effect.flatMap(LinkGate, (gate) => gate({ ...ref, index: 1 }))
+      yield* Effect.forkScoped(Effect.provideService(ofTenant(link), Reporter, report))
+      assert.match(yield* Deferred.await(reported), /the disk is full/)
+    }).pipe(Effect.scoped),
+  )
+
   it.effect("lets no link be requested while the disk of the spool is full, and says so", () =>
     Effect.gen(function* () {
       const spool = yield* tempDirectory
@@ -143,7 +171,7 @@ describe("SpooledResults.layer", () => {
       const { layer } = yield* objects(({ put }) => ({
         put: (path, content) => (isBroken ? Effect.fail(broken) : put(path, content)),
       }))
-      const restarted = <A, E>(use: Effect.Effect<A, E, ResultStore.ResultStore>) =>
+      const restarted = <A, E>(use: Effect.Effect<A, E, ResultStore.ResultStore | Scope.Scope>) =>
         Effect.gen(function* () {
           const spool = yield* tempDirectory
           return yield* Effect.provide(use, spooledIn(spool).pipe(Layer.provide(layer)))
@@ -152,18 +180,31 @@ describe("SpooledResults.layer", () => {
       yield* restarted(
         Effect.gen(function* () {
           const gate = yield* LinkGate
-          yield* gate(ref)
-          const link = yield* Effect.forkChild(gate({ ...ref, index: 1 }), { startImmediately: true })
-          assert.isUndefined(link.pollUnsafe())
-          yield* Effect.exit(store())
-          yield* Fiber.join(link)
-          const other = yield* Effect.forkChild(gate({ ...ref, index: 2 }), { startImmediately: true })
-          assert.isUndefined(other.pollUnsafe())
+          const { open } = yield* ResultStore.ResultStore
+          // One that is not stored here is not held up, and holds up nothing.
+          yield* gate({ ...ref, index: 9 })
+          /** Opens a result, and requests its link. `finish` stores it. */
+          const download = Effect.fnUntraced(function* (index: number) {
+            const scope = yield* Scope.fork(yield* Effect.scope)
+            const result = ResultRef.make({ ...ref, index })
+            const writer = yield* Scope.provide(open(result), scope)
+            const link = yield* Effect.forkChild(gate(result), { startImmediately: true })
+            const finish = Effect.andThen(writer.write({ head, offset: 0, bytes }), writer.complete).pipe(
+              Effect.onExit((exit) => Scope.close(scope, exit)),
+            )
+            return { link, finish }
+          })
+          const [first, second, third] = [yield* download(0), yield* download(1), yield* download(2)]
+          yield* Fiber.join(first.link)
+          assert.deepStrictEqual([second.link.pollUnsafe(), third.link.pollUnsafe()], [undefined, undefined])
+          yield* Effect.exit(first.finish)
+          yield* Fiber.join(second.link)
+          assert.isUndefined(third.link.pollUnsafe())
           isBroken = false
-          yield* store(bytes, { ...ref, index: 1 })
-          yield* Fiber.join(other)
-          yield* gate({ ...ref, index: 3 })
-        }),
+          yield* second.finish
+          yield* Fiber.join(third.link)
+          yield* Fiber.join((yield* download(3)).link)
+        }).pipe(Effect.scoped),
       )
     }).pipe(Effect.scoped),
   )

@@ -1,6 +1,6 @@
 /**
- * The words of flags whose values Microsoft lists, such as `--status` and `--os`. An unknown word is most likely a mistyped one, which
- * would select nothing: it is an error. Microsoft may add words, and `--filter` passes any word to the API.
+ * The words of flags whose values Microsoft lists, such as `--status`, and the usual ones of `--os`. An unknown word is most likely a
+ * mistyped one, which would select nothing: it is an error. Microsoft may add words, and `--filter` passes any word to the API.
  */
 import * as Result from "effect/Result"
 
@@ -90,10 +90,14 @@ const inFilter: Readonly<Record<Field, string>> = {
   risk: "riskScore",
 }
 
-/** A word as the API spells it, or what is expected in place of an unknown one. */
+/**
+ * A word as the API spells it, or what is expected in place of an unknown one. Microsoft lists no systems, and distributions of Linux
+ * are some: one that is like no known one passes as it is.
+ */
 export const canonical = (field: Field, text: string): Result.Result<string, string> => {
   const words = knownWords[field]
   const known = words.find((word) => word.toLowerCase() === text.toLowerCase())
+  if (known === undefined && field === "os" && close(words, text).length === 0) return Result.succeed(text)
   return known === undefined
     ? Result.fail(`one of ${words.join(", ")} (for a newer one: --filter "${inFilter[field]} eq 'WORD'")`)
     : Result.succeed(known)

@@ -123,14 +123,10 @@ const followFound = Effect.fnUntraced(function* (
 ) {
   const { circuitBreaker, following, owe, owners, record, send } = shared
   const named = machineName ? { machineName } : {}
-  const started = yield* record(machineId, (of) =>
-    FleetJournal.Started.make({ ...of, machineActionId: id, ...named }),
-  ).pipe(
-    Effect.andThen(DateTime.now),
-    Effect.map((at) => FleetEvent.Started.make({ at, machineId, machineActionId: id, as })),
-    Effect.tap((event) => Effect.sync(() => owe(event))),
-    Effect.uninterruptible,
-  )
+  const started = FleetEvent.Started.make({ at: yield* DateTime.now, machineId, machineActionId: id, as })
+  // First: a journal in a database that is away is waited for, and a run that is stopped does not wait.
+  owe(started)
+  yield* record(machineId, (of) => FleetJournal.Started.make({ ...of, machineActionId: id, ...named }))
   circuitBreaker.permitted()
   circuitBreaker.outage(undefined)
   return Effect.gen(function* () {

@@ -7,7 +7,7 @@ import type { ApiError } from "../ApiError.ts"
 import * as FleetEvent from "../FleetEvent.ts"
 import * as FleetJournal from "../FleetJournal.ts"
 import { Command, MachineAction, type MachineActionId } from "../MachineAction.ts"
-import { type Session, toApi } from "../Session.ts"
+import { actionType, type Session, toApi } from "../Session.ts"
 import type { Settings } from "../Timing.ts"
 import type { StoreError } from "../StoreError.ts"
 import type { FleetLog, ToEvent } from "./fleetLog.ts"
@@ -33,10 +33,12 @@ export const unfinished =
 
 /**
  * The action with the commands that were requested, where the API left them out: otherwise nobody would ask for their results.
- * Those of a session that was adopted are not known.
+ * Those of a session that was adopted are not known, and the action of a package has none.
  */
 const withCommands = (action: MachineAction, session: Session): MachineAction =>
-  action.commands.length > 0 || action.requestorComment?.startsWith(session.comment) === false
+  action.commands.length > 0 ||
+  actionType(session) !== "LiveResponse" ||
+  action.requestorComment?.startsWith(session.comment) === false
     ? action
     : MachineAction.make({
         ...action,

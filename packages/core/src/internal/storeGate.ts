@@ -1,7 +1,7 @@
 /**
  * What is done while a store of objects stores nothing. A link costs quota, and is lost where its result can't be stored.
  *
- * Where the store as a whole is full or away, uploads wait, one of them tries, and no link is requested. Where something else is wrong,
+ * Where the store as a whole is full or away, uploads take turns to try, and no link is requested. Where something else is wrong,
  * such as the rights of one tenant or the disk of the spool, results fail, and the links of the tenant are requested one by one until
  * a result is stored.
  */
@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
 import * as Semaphore from "effect/Semaphore"
 import type * as ObjectStore from "../ObjectStore.ts"
 import { ObjectStoreError } from "../ObjectStoreError.ts"
@@ -53,50 +54,66 @@ class Trouble {
   })
 }
 
+type OnWait = (error: ObjectStoreError) => Effect.Effect<void>
+
 /** The uploads to one store. */
 class Uploads {
   private inProgress = 0
   private failure: ObjectStoreError | undefined
   private readonly trouble: Trouble
-  private readonly probe = Semaphore.makeUnsafe(1)
+  private readonly turn = Semaphore.makeUnsafe(1)
   private readonly open = Latch.makeUnsafe(true)
 
   constructor(address: string) {
     this.trouble = new Trouble(`${address} stores results again`)
   }
 
-  /** Waits while uploads wait. */
-  readonly untilOpen: Effect.Effect<void> = Effect.suspend(() => Effect.asVoid(this.open.await))
+  /** Waits while uploads wait. `onWait` is called with what they wait for. */
+  untilOpen(onWait: OnWait): Effect.Effect<void> {
+    return Effect.suspend(() =>
+      this.open.isOpen() ? Effect.void : Effect.andThen(this.explain(onWait), Effect.asVoid(this.open.await)),
+    )
+  }
 
-  /** Uploads as soon as the store can. `onWait` is called with each failure until then. */
+  /** Uploads as soon as the store can. `onWait` is called with each failure until then, and each minute. */
   through<A, E, R>(
     upload: Effect.Effect<A, ObjectStoreError | E, R>,
-    onWait: (error: ObjectStoreError) => Effect.Effect<void>,
+    onWait: OnWait,
   ): Effect.Effect<A, ObjectStoreError | E, R> {
     const attempt = upload.pipe(
       Effect.tap(this.works),
-      Effect.tapError((error) => (isOfStore(error) ? Effect.andThen(this.fails(error), onWait(error)) : this.answers)),
+      Effect.tapError((error) => (isOfStore(error) ? this.fails(error) : this.answers)),
     )
-    const untilStored = Effect.retry(attempt, { schedule: OutagePatience.retries, while: isOfStore })
-    const atOnce = Effect.catchIf(Effect.asSome(attempt), isOfStore, () => Effect.succeedNone)
-    const probe = Effect.suspend(() => (this.open.isOpen() ? Effect.succeedNone : Effect.asSome(untilStored))).pipe(
-      this.probe.withPermit,
+    // Those that wait here when the store is back upload side by side.
+    const turn = Effect.suspend(() => (this.open.isOpen() ? Effect.succeedNone : Effect.asSome(attempt))).pipe(
+      this.turn.withPermit,
+      Effect.flatMap(Option.match({ onNone: () => attempt, onSome: Effect.succeed })),
     )
-    const wait = Effect.suspend(() => (this.failure === undefined ? Effect.void : onWait(this.failure)))
-    const stored: Effect.Effect<A, ObjectStoreError | E, R> = Effect.suspend(() =>
-      this.open.isOpen() ? atOnce : Effect.andThen(wait, probe),
-    ).pipe(Effect.flatMap(Option.match({ onNone: () => stored, onSome: Effect.succeed })))
-    return Effect.suspend(() => {
-      this.inProgress++
-      return Effect.ensuring(stored, Effect.sync(this.finish))
-    })
+    const explained = Effect.repeat(this.explain(onWait), Schedule.spaced(OutagePatience.longest))
+    const waiting = Effect.raceFirst(turn, Effect.andThen(explained, Effect.never))
+    // Between two attempts others have their turn: the store may refuse this one alone, such as by its size.
+    const stored = Effect.suspend(() => (this.open.isOpen() ? attempt : waiting)).pipe(
+      Effect.tapError((error) => (isOfStore(error) ? onWait(error) : Effect.void)),
+      Effect.retry({ schedule: OutagePatience.retries, while: isOfStore }),
+    )
+    return Effect.acquireUseRelease(
+      this.start,
+      () => stored,
+      () => this.finish,
+    )
   }
 
+  private explain(onWait: OnWait): Effect.Effect<void> {
+    return Effect.suspend(() => (this.failure === undefined ? Effect.void : onWait(this.failure)))
+  }
+
+  private readonly start = Effect.sync(() => void this.inProgress++)
+
   /** Without an upload that tries, the next link does. */
-  private readonly finish = () => {
+  private readonly finish = Effect.sync(() => {
     this.inProgress--
     if (this.inProgress === 0) this.open.openUnsafe()
-  }
+  })
 
   private fails(error: ObjectStoreError): Effect.Effect<void> {
     return Effect.suspend(() => {
@@ -118,6 +135,8 @@ class Uploads {
 
 /** The links of one tenant, which are requested one by one from a failure on until a result is stored. */
 class Links {
+  /** The results that are being stored. Links for others take no turn. */
+  private readonly inProgress = new Set<string>()
   private isFailing = false
   private probe: string | undefined
   private readonly free = Latch.makeUnsafe(true)
@@ -125,7 +144,7 @@ class Links {
   /** Waits for the turn of a result. */
   turnOf(key: string): Effect.Effect<void> {
     return Effect.suspend(() => {
-      if (!this.isFailing || this.probe === key) return Effect.void
+      if (!this.isFailing || this.probe === key || !this.inProgress.has(key)) return Effect.void
       if (this.probe !== undefined) return Effect.andThen(this.free.await, this.turnOf(key))
       this.probe = key
       this.free.closeUnsafe()
@@ -133,9 +152,14 @@ class Links {
     })
   }
 
+  start(key: string): Effect.Effect<void> {
+    return Effect.sync(() => void this.inProgress.add(key))
+  }
+
   /** A result is finished. */
   finish(key: string, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
     return Effect.sync(() => {
+      this.inProgress.delete(key)
       const error = Option.getOrUndefined(Exit.findErrorOption(exit))
       if (Exit.isSuccess(exit)) this.isFailing = false
       if (error instanceof StoreError && error.ofResult !== true) this.isFailing = true
