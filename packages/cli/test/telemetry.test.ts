@@ -137,7 +137,7 @@ describe("telemetry", () => {
         OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1/path-secret",
         OTEL_EXPORTER_OTLP_HEADERS: "authorization=header-secret",
       }
-      const ended = yield* box.run({ args: download, env: { ...env, ...telemetry } })
+      const ended = yield* box.run({ args: [...download, "--verbose"], env: { ...env, ...telemetry } })
       assert.strictEqual(ended.exitCode, 0, ended.stderr)
       assert.lengthOf(ended.stderr.match(/telemetry could not be delivered to 127\.0\.0\.1:1, and is lost/g) ?? [], 1)
       assert.notInclude(ended.stderr, "secret")
@@ -200,7 +200,7 @@ describe("--notify", () => {
       const { received, url } = yield* receiver(503)
       // Those of Teams have an @ in their path.
       const args = [...download, `${Samples.action(1)}:7`, "--notify", `${url}/hook@tenant?key=abc`]
-      const ended = yield* box.run({ args, env })
+      const ended = yield* box.run({ args: [...args, "--verbose"], env })
       assert.strictEqual(ended.exitCode, 1, ended.stderr)
       assert.lengthOf(received, 2)
       const { at, failures, program, ...body } = JSON.parse(received[1]?.body ?? "")
@@ -213,7 +213,8 @@ describe("--notify", () => {
       })
       assert.strictEqual(failures[0].count, 1)
       assert.strictEqual(received[1]?.path, "/hook@tenant?key=abc")
-      assert.notInclude(ended.stdout + ended.stderr, "key=abc")
+      assert.include(ended.stderr, "GET http://127.0.0.1", "there is a debug log")
+      assert.notMatch(ended.stdout + ended.stderr, /key=abc|hook@/)
     }).pipe(Effect.scoped),
   )
 
