@@ -61,7 +61,7 @@ export default defineConfig({
       project("core", { isolate: false }),
       project("node", { globalSetup: bundles, isolate: false, exclude: mocking }),
       project("node, mocked", { include: mocking }, "packages/node"),
-      project("cluster", { globalSetup: bundles }),
+      project("cluster", { globalSetup: bundles, isolate: false }),
       project("cli", { globalSetup: bundles, isolate: false }),
       scripts,
     ],

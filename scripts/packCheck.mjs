@@ -26,7 +26,7 @@ const environment = { PATH: [bin, process.env.PATH].join(":"), HOME: join(root, 
 /** What a package may weigh, in kB: its archive; and what an empty folder weighs with it installed. */
 const bounds = {
   // The stores of results in Azure, S3 and directories are in it.
-  core: { archive: 950 },
+  core: { archive: 1000 },
   node: { archive: 200, installed: 80_000 },
   cluster: { archive: 180 },
   // Completions and man pages are 0.6 MB of it, and what only a cluster needs 0.3 MB.

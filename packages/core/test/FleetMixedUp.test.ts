@@ -186,6 +186,10 @@ describe("Fleet.run, if the API leaves open whether it created a session", () =>
   it.effect.each([
     { what: "is missing", odd: { requestorComment: null } },
     { what: "is cut off", odd: { requestorComment: "case 4711 [live-res" } },
+    {
+      what: "is missing, and the clock of this machine is ahead by 14 hours",
+      odd: { requestorComment: null, creationDateTimeUtc: "1969-12-31T10:00:00Z" },
+    },
   ])("requests no second one where the comment of a session on the machine $what", ({ odd }) =>
     Effect.gen(function* () {
       const { counts, weather } = counting(({ kind }) => {

@@ -16,18 +16,22 @@ describe("Fleet.run with stop", () => {
       const stopped = yield* Deferred.make<void>()
       const events: Array<FleetEvent> = []
       const all = Stream.suspend(() =>
-        run(Stream.fromIterable(machineIds(300)), session, { stop: Deferred.await(stopped), sessions: 300 }),
+        run(Stream.fromIterable(machineIds(150)), session, { stop: Deferred.await(stopped), sessions: 150 }),
       )
       /** Reads the second event when no further session can start. */
       const read = Effect.fnUntraced(function* (event: FleetEvent) {
         events.push(event)
-        if (events.length === 1) yield* Effect.andThen(Effect.sleep("1 day"), Deferred.succeed(stopped, undefined))
+        if (events.length > 1) return
+        yield* Effect.sleep("30 minutes")
+        yield* Deferred.succeed(stopped, undefined)
+        // The run ends before another event is read.
+        yield* Effect.sleep("1 minute")
       })
-      yield* inVirtualTime(Stream.runForEach(all, read), "2 days")
+      yield* inVirtualTime(Stream.runForEach(all, read), "40 minutes")
       const started = events.flatMap((event) => (event.event === "started" ? [event.machineId] : []))
       const existing = Object.keys(yield* sessionsOf)
       assert.isAbove(existing.length, 1)
-      assert.isBelow(existing.length, 300)
+      assert.isBelow(existing.length, 150)
       assert.deepStrictEqual(started.toSorted(), existing.toSorted())
       assert.deepInclude(events.at(-1), { event: "sessions", started: existing.length })
     }).pipe(
@@ -35,7 +39,7 @@ describe("Fleet.run with stop", () => {
         program(() => ({})),
         { local: true },
       ),
-      overService({ machines: machines(300), commandTime: "3 days", visibleAfter: 0 }),
+      overService({ machines: machines(150), commandTime: "1 minute", visibleAfter: 0 }),
     ),
   )
 })

@@ -75,8 +75,9 @@ export const meaningOf = (answer: Answer, present: Present, { now, secrets }: Re
   const { status } = answer
   if (isForeign(answer, present)) return { _tag: "Foreign" }
   // Its body says what went wrong, whatever the status became on the way.
-  if (answer.headers["x-ms-error-code"] !== undefined && status < 300)
+  if (status === 200 && answer.headers["x-ms-error-code"] !== undefined) {
     return failed(refusalOf(answer, { now, secrets }))
+  }
   if (status === 200) return { _tag: present.offset === 0 ? "Body" : "StartOver", head: headOf(answer, secrets) }
   if (present.offset === 0) {
     // A range that was not requested may not be the start of the result.
@@ -189,7 +190,7 @@ const renewable = new Set([undefined, "AuthenticationFailed", "AuthorizationFail
 const refusalOf = ({ headers, status }: Answer, { now, secrets }: Reading): TransferError.Reason => {
   const code = short(headers["x-ms-error-code"], secrets)
   const answer = { status, ...(code === undefined ? {} : { code }) }
-  const isOfLink = status === 403 || (status < 300 && code !== undefined)
+  const isOfLink = status === 403 || (status === 200 && code !== undefined)
   if (isOfLink && renewable.has(code)) return new TransferError.LinkRefused(answer)
   if (!unavailable.has(status)) return new TransferError.Refused(answer)
   const retryAfter = RetryAfter.parse({ header: headers["retry-after"], now })

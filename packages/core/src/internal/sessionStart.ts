@@ -122,8 +122,8 @@ const inDoubt = (machineId: string, error: ApiError): ApiError =>
       })
     : error
 
-/** How far the clocks of the API and of this machine may differ. */
-const clockDifference = Duration.hours(1)
+/** How far the clocks of the API and of this machine may differ: one may be in local time. */
+const clockDifference = Duration.days(1)
 
 /**
  * Makes the search for the action with a mark, which was requested at `since` or later. It finds none only once the API would

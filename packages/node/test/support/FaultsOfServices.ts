@@ -151,7 +151,12 @@ export const storage: ReadonlyArray<Fault> = [
   {
     name: "an encoding that was not requested, cut half way",
     how: "`Content-Encoding: gzip`, FIN after 200 bytes",
-    scripts: [{ contents: [zipped], blob: [all(headers({ "content-encoding": "gzip" }), cut(200))] }],
+    scripts: [
+      {
+        contents: [zipped],
+        blob: [all(headers({ "content-encoding": "gzip" }), cut(200)), headers({ "content-encoding": "gzip" })],
+      },
+    ],
     expected: { fetched: zipped.length, asked: [0, 200] },
   },
   {
