@@ -249,8 +249,9 @@ describe("Cluster.layer", () => {
       yield* query(
         (sql) => sql`insert into live_response.engine_runners (address, runner, healthy, last_heartbeat)
           select replace(address, 'witness', 'killed'), replace(runner, 'witness', 'killed'), true, last_heartbeat
-            from live_response.engine_runners where address like 'witness:%'`,
-      )
+            from live_response.engine_runners where address like 'witness:%'
+          on conflict (address) do nothing returning 1 as added`,
+      ).pipe(Effect.repeat({ until: (rows) => rows.length > 0, schedule: Schedule.spaced("50 millis") }))
       yield* query(
         (sql) => sql`select 1 as gone from live_response.engine_runners where not healthy and address like 'killed:%'`,
       ).pipe(Effect.repeat({ until: (rows) => rows.length > 0, schedule: Schedule.spaced("50 millis") }))
