@@ -86,7 +86,7 @@ export const directory = (name: string, sentence: string, facts?: Facts) =>
 const expectedUrl =
   "an https URL without a user or a password, and without @, ? and #; plain http is for 127.0.0.1, [::1] and localhost alone"
 
-const isEndpoint = Schema.is(Cloud.Endpoint)
+const isEndpoint: (text: string) => boolean = Schema.is(Cloud.Endpoint)
 
 /** The base of a service's addresses. One that is wrong and has an `@` may have a password, in whatever part, and is not shown. */
 export const url = (name: string, sentence: string, facts?: Facts) =>
