@@ -79,7 +79,7 @@ describe("RunnerChanges.make", () => {
     }).pipe(Effect.scoped, Effect.provide(services)),
   )
 
-  it.effect("looks ten times a second at most, whoever notifies how often", () =>
+  it.effect("looks ten times a second at most, however often it is notified", () =>
     Effect.gen(function* () {
       const { client } = yield* connect
       const changes = yield* RunnerChanges.make(client)

@@ -17,8 +17,8 @@ export interface RunnerChanges {
   readonly notify: Effect.Effect<void>
 
   /**
-   * Waits for a change since the last call, a tenth of a second at least and a second at most: whoever may connect to the database may
-   * notify, as often as it likes.
+   * Waits for a change since the last call, a tenth of a second at least and a second at most: a role that may connect may
+   * notify as often as it likes.
    */
   readonly next: Effect.Effect<void>
 }

@@ -10,7 +10,7 @@ export const lockExpiration = "14 seconds"
 const prefix = applicationName("")
 
 /**
- * Whether a connection of `pg_stat_activity` is one to this database. Whoever may connect to another database of the server can give its
+ * Whether a connection of `pg_stat_activity` is one to this database. A role that may connect to another database of the server can give its
  * connections any name.
  */
 export const isOfDatabase = (sql: SqlClient) => sql`datname = current_database()`
