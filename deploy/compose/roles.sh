@@ -8,4 +8,6 @@ psql --set ON_ERROR_STOP=1 --username postgres <<'SQL'
 create role owner login password :'owner';
 create role runner login password :'runner';
 create database live_response owner owner;
+revoke connect on database live_response from public;
+grant connect on database live_response to runner;
 SQL

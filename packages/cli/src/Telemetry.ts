@@ -9,6 +9,12 @@ import { type Failure, fromError, ofVariable } from "./Failure.ts"
 
 const endpoints = ["", "_TRACES", "_METRICS", "_LOGS"].map((signal) => `OTEL_EXPORTER_OTLP${signal}_ENDPOINT`)
 
+/** With an `@` behind the host, the host is the start of a password, and would be shown. */
+const isEndpoint = (text: string): boolean => {
+  const url = URL.parse(text)
+  return url !== null && /^https?:$/.test(url.protocol) && !`${url.pathname}${url.search}${url.hash}`.includes("@")
+}
+
 /** The endpoints that are given. A text that is not one is a usage error. */
 const given = Effect.gen(function* () {
   const isDisabled = yield* Config.Boolean("OTEL_SDK_DISABLED").pipe(Config.withDefault(false))
@@ -17,7 +23,7 @@ const given = Effect.gen(function* () {
   const found = values.flatMap((value, i) =>
     Option.match(value, { onNone: () => [], onSome: (url) => [{ name: endpoints[i] ?? "", url }] }),
   )
-  const wrong = found.find(({ url }) => !/^https?:$/.test(URL.parse(url)?.protocol ?? ""))
+  const wrong = found.find(({ url }) => !isEndpoint(url))
   if (wrong !== undefined) return yield* ofVariable(wrong.name, "expected an address such as http://127.0.0.1:4318")
   return found
 })

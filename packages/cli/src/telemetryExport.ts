@@ -77,6 +77,8 @@ const reporting = Effect.gen(function* () {
   yield* Effect.addFinalizer(() => report)
   return HttpClient.transform(client, (response, request) =>
     response.pipe(
+      // The debug log has the path of each request, in which a collector may have its key.
+      Effect.provideService(References.MinimumLogLevel, "None"),
       Effect.onExit((exit) => {
         const isDelivered = Exit.isSuccess(exit) && exit.value.status < 400
         state.failed = isDelivered ? 0 : state.failed + 1

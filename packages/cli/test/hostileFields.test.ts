@@ -197,9 +197,14 @@ describe("an address with a password in it", () => {
   it.live.each([
     { env: { LIVE_RESPONSE_ENDPOINT: "https://user:hunter22@api.example.com" }, names: "LIVE_RESPONSE_ENDPOINT" },
     { env: { LIVE_RESPONSE_ENDPOINT: "https://hunter22@api.example.com" }, names: "LIVE_RESPONSE_ENDPOINT" },
+    { env: { LIVE_RESPONSE_ENDPOINT: "https://hun/ter22@api.example.com" }, names: "LIVE_RESPONSE_ENDPOINT" },
+    { env: { LIVE_RESPONSE_ENDPOINT: "https://api.example.com/?code=hunter22" }, names: "LIVE_RESPONSE_ENDPOINT" },
     { env: { AZURE_AUTHORITY_HOST: "https://user:hunter22@login.example.com" }, names: "AZURE_AUTHORITY_HOST" },
+    { env: { AZURE_AUTHORITY_HOST: "https://user:12?hunter22@login.example.com" }, names: "AZURE_AUTHORITY_HOST" },
     { env: { LIVE_RESPONSE_AUDIENCE: "https://user:hunter22@example.com" }, names: "LIVE_RESPONSE_AUDIENCE" },
+    { env: { LIVE_RESPONSE_AUDIENCE: "https://user:hun/ter22@example.com" }, names: "LIVE_RESPONSE_AUDIENCE" },
     { flags: ["--endpoint", "https://user:hunter22@api.example.com"], names: "--endpoint" },
+    { flags: ["--endpoint", "https://hun/ter22@api.example.com"], names: "--endpoint" },
     { flags: ["--authority", "https://user:hunter22@login.example.com"], names: "--authority" },
   ])(
     "is a usage error that names the setting, but does not show its value: $names",
@@ -211,7 +216,7 @@ describe("an address with a password in it", () => {
           assert.strictEqual(ended.exitCode, 2)
           assert.include(ended.stderr, names)
           assert.include(ended.stderr, "without a user or a password")
-          assert.notInclude(ended.stderr + ended.stdout, "hunter22")
+          assert.notMatch(ended.stderr + ended.stdout, /hun|ter22/)
         }
       }),
   )

@@ -137,7 +137,7 @@ describe("telemetry", () => {
         OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1/path-secret",
         OTEL_EXPORTER_OTLP_HEADERS: "authorization=header-secret",
       }
-      const ended = yield* box.run({ args: download, env: { ...env, ...telemetry } })
+      const ended = yield* box.run({ args: [...download, "--verbose"], env: { ...env, ...telemetry } })
       assert.strictEqual(ended.exitCode, 0, ended.stderr)
       assert.lengthOf(ended.stderr.match(/telemetry could not be delivered to 127\.0\.0\.1:1, and is lost/g) ?? [], 1)
       assert.notInclude(ended.stderr, "secret")
@@ -151,6 +151,10 @@ describe("telemetry", () => {
       const endpoint = yield* wrong({ OTEL_EXPORTER_OTLP_ENDPOINT: "collector:4318" })
       assert.strictEqual(endpoint.exitCode, 2)
       assert.include(endpoint.stderr, "OTEL_EXPORTER_OTLP_ENDPOINT: expected an address such as http://127.0.0.1:4318")
+      // What ends the host early is a part of a password, which would be shown as the host.
+      const early = yield* wrong({ OTEL_EXPORTER_OTLP_ENDPOINT: "http://hun/ter22@127.0.0.1:1" })
+      assert.include(early.stderr, "OTEL_EXPORTER_OTLP_ENDPOINT: expected an address")
+      assert.notMatch(early.stderr, /hun|ter22/)
       const protocol = yield* wrong({
         OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1",
         OTEL_EXPORTER_OTLP_PROTOCOL: "grpc",
@@ -194,8 +198,9 @@ describe("--notify", () => {
       const env = yield* served
       const box = yield* Cli.sandbox
       const { received, url } = yield* receiver(503)
-      const args = [...download, `${Samples.action(1)}:7`, "--notify", `${url}/hook?key=abc`]
-      const ended = yield* box.run({ args, env })
+      // Those of Teams have an @ in their path.
+      const args = [...download, `${Samples.action(1)}:7`, "--notify", `${url}/hook@tenant?key=abc`]
+      const ended = yield* box.run({ args: [...args, "--verbose"], env })
       assert.strictEqual(ended.exitCode, 1, ended.stderr)
       assert.lengthOf(received, 2)
       const { at, failures, program, ...body } = JSON.parse(received[1]?.body ?? "")
@@ -207,8 +212,9 @@ describe("--notify", () => {
         results: { completed: 1, skipped: 0, failed: 1, bytes: 8, links: 1 },
       })
       assert.strictEqual(failures[0].count, 1)
-      assert.strictEqual(received[1]?.path, "/hook?key=abc")
-      assert.notInclude(ended.stdout + ended.stderr, "key=abc")
+      assert.strictEqual(received[1]?.path, "/hook@tenant?key=abc")
+      assert.include(ended.stderr, "GET http://127.0.0.1", "there is a debug log")
+      assert.notMatch(ended.stdout + ended.stderr, /key=abc|hook@/)
     }).pipe(Effect.scoped),
   )
 
@@ -249,6 +255,9 @@ describe("--notify", () => {
       assert.strictEqual(refused.exitCode, 2)
       assert.include(refused.stderr, "hooks.example")
       assert.notInclude(refused.stderr, "secret")
+      const early = yield* box.run({ args: [...download, "--notify", "http://secret/x@hooks.example"], env })
+      assert.strictEqual(early.exitCode, 2)
+      assert.notInclude(early.stderr, "secret")
     }).pipe(Effect.scoped),
   )
 })

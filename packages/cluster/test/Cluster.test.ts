@@ -15,6 +15,7 @@ import * as Redacted from "effect/Redacted"
 import * as References from "effect/References"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
+import { applicationName } from "../src/internal/runnerNames.ts"
 import * as NetworkHole from "./support/networkHole.ts"
 import { named, newTenant, registry } from "./support/owners.ts"
 import { start } from "./support/programs.ts"
@@ -230,6 +231,32 @@ describe("Cluster.layer", () => {
       )
     }).pipe(Effect.scoped, Effect.provide([sharedServer, Logger.layer([logger])]))
   })
+
+  it.live("takes a runner for gone of which only another database has a connection with its name", () =>
+    Effect.gen(function* () {
+      const server = yield* PostgresServer
+      const { query } = yield* Database.Database
+      const url = new URL(Redacted.value(server.superuser))
+      url.pathname = "/postgres"
+      const impostor = Context.get(
+        yield* Layer.build(
+          Database.layerUnchecked({ url: Redacted.make(url.href), applicationName: applicationName("killed") }),
+        ),
+        Database.Database,
+      )
+      yield* impostor.query((sql) => sql`select 1`)
+      yield* join("witness")
+      yield* query(
+        (sql) => sql`insert into live_response.engine_runners (address, runner, healthy, last_heartbeat)
+          select replace(address, 'witness', 'killed'), replace(runner, 'witness', 'killed'), true, last_heartbeat
+            from live_response.engine_runners where address like 'witness:%'
+          on conflict (address) do nothing returning 1 as added`,
+      ).pipe(Effect.repeat({ until: (rows) => rows.length > 0, schedule: Schedule.spaced("50 millis") }))
+      yield* query(
+        (sql) => sql`select 1 as gone from live_response.engine_runners where not healthy and address like 'killed:%'`,
+      ).pipe(Effect.repeat({ until: (rows) => rows.length > 0, schedule: Schedule.spaced("50 millis") }))
+    }).pipe(Effect.scoped, Effect.provide(sharedServer)),
+  )
 
   it.live("runs everything elsewhere after a runner was killed, with writes of the last owners last", () =>
     Effect.gen(function* () {

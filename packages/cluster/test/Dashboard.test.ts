@@ -37,9 +37,16 @@ describe("docs/grafana/live-response-tenants.json", () => {
       yield* run(superuser, "create role grafana login password 'a-password-for-tests'")
       // As docs/cluster.md says.
       const [grants] =
-        /grant usage on schema live_response to grafana;\n[^;]*to grafana;/.exec(file("docs/cluster.md")) ?? []
+        /grant connect on database live_response to grafana;(?:\n[^;]*to grafana;){2}/.exec(file("docs/cluster.md")) ??
+        []
       assert.isDefined(grants)
-      yield* run(owner, ...(grants ?? "").split(";").filter((grant) => grant.trim() !== ""))
+      yield* run(
+        owner,
+        ...(grants ?? "")
+          .replace("database live_response", "database live")
+          .split(";")
+          .filter((grant) => grant.trim() !== ""),
+      )
       const url = new URL(Redacted.value(owner))
       url.username = "grafana"
       const statements = targets.flatMap(({ rawSql }) => (rawSql === undefined ? [] : [rawSql]))

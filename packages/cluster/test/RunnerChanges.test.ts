@@ -29,6 +29,13 @@ const listening = Effect.map(
 const until = <A, E, R>(effect: Effect.Effect<A, E, R>, holds: (value: A) => boolean) =>
   TestClock.withLive(Effect.repeat(effect, { until: holds, schedule: Schedule.spaced("20 millis") }))
 
+/** A call of `next` for which a change is known. */
+const knownChange = Effect.fnUntraced(function* ({ next }: RunnerChanges.RunnerChanges) {
+  const fiber = yield* Effect.forkChild(next)
+  yield* TestClock.adjust("100 millis")
+  yield* Fiber.join(fiber)
+})
+
 describe("RunnerChanges.make", () => {
   it.effect("hears another runner at once, and looks again after a second without that", () =>
     Effect.gen(function* () {
@@ -37,9 +44,9 @@ describe("RunnerChanges.make", () => {
       const teller = yield* RunnerChanges.make(other.client)
       yield* until(listening, ({ length }) => length === 2)
       // What it may have missed before it listened.
-      yield* changes.next
+      yield* knownChange(changes)
       const next = yield* Effect.forkChild(changes.next)
-      yield* Effect.yieldNow
+      yield* TestClock.adjust("100 millis")
       assert.isUndefined(next.pollUnsafe())
       yield* teller.notify
       yield* Fiber.join(next)
@@ -57,7 +64,7 @@ describe("RunnerChanges.make", () => {
       const { client } = yield* connect
       const changes = yield* RunnerChanges.make(client)
       const [pid] = yield* until(listening, ({ length }) => length === 1)
-      yield* changes.next
+      yield* knownChange(changes)
       const next = yield* Effect.forkChild(changes.next)
       const { superuser } = yield* PostgresServer
       const admin = yield* Connection.connect({ url: superuser })
@@ -68,7 +75,22 @@ describe("RunnerChanges.make", () => {
       yield* Fiber.interrupt(next)
       yield* TestClock.adjust("5 seconds")
       yield* until(listening, ({ length }) => length === 1)
-      yield* changes.next
+      yield* knownChange(changes)
+    }).pipe(Effect.scoped, Effect.provide(services)),
+  )
+
+  it.effect("looks ten times a second at most, however often it is notified", () =>
+    Effect.gen(function* () {
+      const { client } = yield* connect
+      const changes = yield* RunnerChanges.make(client)
+      for (let look = 0; look < 3; look++) {
+        yield* changes.notify
+        const next = yield* Effect.forkChild(changes.next)
+        yield* TestClock.adjust("99 millis")
+        assert.isUndefined(next.pollUnsafe())
+        yield* TestClock.adjust("1 millis")
+        yield* Fiber.join(next)
+      }
     }).pipe(Effect.scoped, Effect.provide(services)),
   )
 })

@@ -11,25 +11,36 @@ import * as SecureUrl from "./internal/secureUrl.ts"
 import { withoutEnd } from "./internal/text.ts"
 
 /**
+ * An address that a secret may be sent to: https, or plain http on this machine alone, without a user or a password. It may be a
+ * secret itself, as that of a webhook is.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const SecureAddress = Schema.String.check(Schema.makeFilter((input) => Option.isSome(SecureUrl.parse(input))))
+
+/**
  * The address of an API or of a sign-in server.
  *
  * **Details**
  *
  * It is https, because a token is sent there; plain http is for this machine alone. It has no user and no password,
- * because it is shown in messages.
+ * because it is shown in messages. An `@` anywhere may be the end of a password with a `/`, `?` or `#`, whose start would be the host
+ * that gets the token.
  *
  * @since 0.1.0
  * @category schemas
  */
 export const Endpoint = Schema.String.check(
-  Schema.makeFilter((input) => Option.isSome(SecureUrl.parse(input)), {
-    expected: "an https URL without a user or a password (plain http is for 127.0.0.1, [::1] and localhost alone)",
+  Schema.makeFilter((input) => !/[@?#]/.test(input) && Option.isSome(SecureUrl.parse(input)), {
+    expected:
+      "an https URL without a user or a password, and without @, ? and # (plain http is for 127.0.0.1, [::1] and localhost alone)",
   }),
 )
 
 /** It is shown in messages as well. */
 const Audience = Schema.NonEmptyString.check(
-  Schema.isPattern(/^(?!.*:\/\/[^/]*@)/s, { expected: "a URI without a user or a password" }),
+  Schema.isPattern(/^[^@]*$/, { expected: "a URI without a user or a password, and without @" }),
 )
 
 /**

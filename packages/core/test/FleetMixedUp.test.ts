@@ -2,12 +2,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { RunOptions } from "@live-response/core/Fleet"
 import type { FleetEvent } from "@live-response/core/FleetEvent"
+import * as FleetJournal from "@live-response/core/FleetJournal"
 import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
 import * as Simulator from "@live-response/core/testing/Simulator"
 import * as Effect from "effect/Effect"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Option from "effect/Option"
 import { machineAt, machineIds, machines } from "./support/fleets.ts"
-import { overService, run, type Sent, sessionsOf, type Weather } from "./support/network.ts"
+import { overService, run, type Sent, session, sessionsOf, type Weather } from "./support/network.ts"
 
 const { inVirtualTime } = LiveResponseTest
 
@@ -68,6 +70,25 @@ describe("Fleet.run, if the API returns a session of another machine", () => {
         }
         assert.strictEqual(counts.posts, 2)
       }
+    }).pipe(overService({ machines: machines(2) })),
+  )
+
+  it.effect("records the name of the machine that has the session, and not that of another one", () =>
+    Effect.gen(function* () {
+      yield* runs(
+        ({ kind, nth }) =>
+          kind === "run"
+            ? { answer: created({ ...actionOf(nth, nth === 0 ? own : otherMachine), computerDnsName: `ws-${nth}` }) }
+            : {},
+        2,
+        { wait: false, sessions: 1 },
+      )
+      const { find } = yield* (yield* FleetJournal.FleetJournal).open(session)
+      const entries = yield* Effect.forEach(machineIds(2), (id) => Effect.map(find(id), Option.getOrThrow))
+      assert.deepStrictEqual(
+        entries.map((entry) => (entry.entry === "started" ? entry.machineName : entry.entry)),
+        ["ws-0", undefined],
+      )
     }).pipe(overService({ machines: machines(2) })),
   )
 

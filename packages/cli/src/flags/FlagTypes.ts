@@ -83,13 +83,19 @@ export const lists = (name: string, sentence: string, facts?: Facts) =>
 export const directory = (name: string, sentence: string, facts?: Facts) =>
   Flag.String(name).pipe(notBlank("a directory"), Flag.optional, Flag.withMetavar("DIR"), describe(sentence, facts))
 
-/** The base of a service's addresses. */
+const expectedUrl =
+  "an https URL without a user or a password, and without @, ? and #; plain http is for 127.0.0.1, [::1] and localhost alone"
+
+const isEndpoint: (text: string) => boolean = Schema.is(Cloud.Endpoint)
+
+/** The base of a service's addresses. One that is wrong and has an `@` may have a password, in whatever part, and is not shown. */
 export const url = (name: string, sentence: string, facts?: Facts) =>
   Flag.String(name).pipe(
-    Flag.filter(
-      Schema.is(Cloud.Endpoint),
-      () => "an https URL without a user or a password; plain http is for 127.0.0.1, [::1] and localhost alone",
-    ),
+    Flag.mapEffect((text) => {
+      if (isEndpoint(text)) return Effect.succeed(text)
+      const value = text.includes("@") ? "…" : text
+      return Effect.fail(new CliError.InvalidValue({ option: name, value, expected: expectedUrl, kind: "flag" }))
+    }),
     Flag.optional,
     Flag.withMetavar("URL"),
     describe(sentence, facts),

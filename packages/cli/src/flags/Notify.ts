@@ -12,7 +12,7 @@ import * as FlagTypes from "./FlagTypes.ts"
 
 const variable = "LIVE_RESPONSE_NOTIFY"
 
-const isSafe = Schema.is(Cloud.Endpoint)
+const isSafe = Schema.is(Cloud.SecureAddress)
 
 /** The address of a webhook is a secret, because it allows to post there. */
 const parse = (text: string): Option.Option<Redacted.Redacted<string>> =>
@@ -20,8 +20,11 @@ const parse = (text: string): Option.Option<Redacted.Redacted<string>> =>
 
 const expected = "an https URL without a user or a password; plain http is for loopback alone"
 
-/** What of a refused address is printed. Without any text, the parser's error would be that no address was given. */
-const hostOf = (text: string): string => URL.parse(text)?.host || (text === "" ? "" : "…")
+/**
+ * What of a refused address is printed. Without any text, the parser's error would be that no address was given. Before an `@`, the host
+ * may be the start of a password.
+ */
+const hostOf = (text: string): string => (text.includes("@") ? "…" : URL.parse(text)?.host || (text === "" ? "" : "…"))
 
 export const flag = Flag.String("notify").pipe(
   Flag.mapEffect((text) =>

@@ -13,7 +13,7 @@ const hashes = /\b[0-9a-f]{64}\b/gi
 export const reasonOf = (message: string): string => message.replaceAll(ids, "<id>").replaceAll(hashes, "<hash>")
 
 /** So many different reasons are counted one by one. Scripts and servers may write anything into theirs. */
-const mostReasons = 1_000
+export const mostReasons = 1_000
 
 export type Reasons = Map<string, number>
 

@@ -43,10 +43,17 @@ const text = ({ count, first, paths }: Group, { many, one }: Words): string => {
 /** Collects such files. `report` writes a line for each of the most frequent reasons. */
 export const make = (directory: string, words: Words) => {
   const groups = new Map<string, Group>()
+  /** The files of reasons that came too late to be counted one by one. */
+  let others = 0
 
   const add = (file: UnusableFile): void => {
     const reason = FailureReasons.reasonOf(file.problem)
-    const group = groups.get(reason) ?? { first: file, paths: [], count: 0 }
+    const known = groups.get(reason)
+    if (known === undefined && groups.size >= FailureReasons.mostReasons) {
+      others++
+      return
+    }
+    const group = known ?? { first: file, paths: [], count: 0 }
     groups.set(reason, group)
     group.count++
     if (group.paths.length < mostPaths) group.paths.push(file.path)
@@ -54,7 +61,7 @@ export const make = (directory: string, words: Words) => {
 
   const lines = (): ReadonlyArray<string> => {
     const all = Array.from(groups.values()).toSorted((a, b) => b.count - a.count)
-    const rest = all.slice(mostReasons).reduce((sum, { count }) => sum + count, 0)
+    const rest = all.slice(mostReasons).reduce((sum, { count }) => sum + count, others)
     const isShort = rest > 0 || all.some(({ count, paths }) => count > paths.length)
     return [
       ...all.slice(0, mostReasons).map((group) => text(group, words)),

@@ -11,6 +11,7 @@ import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import * as References from "effect/References"
 import * as Schedule from "effect/Schedule"
 import type * as EventOutput from "./EventOutput.ts"
 import * as FailureReasons from "./FailureReasons.ts"
@@ -55,7 +56,13 @@ const post = (url: Redacted.Redacted<string>, body: ReturnType<typeof bodyOf>) =
   Effect.gen(function* () {
     const client = (yield* HttpClient.HttpClient).pipe(HttpClient.filterStatusOk)
     const request = yield* HttpClientRequest.bodyJson(HttpClientRequest.post(Redacted.value(url)), body)
-    yield* client.execute(request).pipe(Effect.scoped, Effect.timeout(perAttempt), Effect.retry(retries))
+    yield* client.execute(request).pipe(
+      // The debug log has the path of each request: that of a webhook is a secret.
+      Effect.provideService(References.MinimumLogLevel, "None"),
+      Effect.scoped,
+      Effect.timeout(perAttempt),
+      Effect.retry(retries),
+    )
   }).pipe(
     Effect.provide(NodeTransport.layer),
     Effect.withTracerEnabled(false),

@@ -26,7 +26,7 @@ import * as EngineLog from "./engineLog.ts"
 import { acquireSoon } from "./handOver.ts"
 import * as Outage from "./outage.ts"
 import * as RunnerChanges from "./runnerChanges.ts"
-import { applicationName, lockExpiration } from "./runnerNames.ts"
+import { applicationName, isOfDatabase, lockExpiration } from "./runnerNames.ts"
 
 /** The engine's tables, in our schema. */
 const prefix = "live_response.engine"
@@ -77,7 +77,8 @@ const health = Layer.effect(
     const sql = yield* SqlClient.SqlClient
     return {
       isAlive: ({ host }) =>
-        sql`select 1 as found from pg_stat_activity where application_name = ${applicationName(host)}`.pipe(
+        sql`select 1 as found from pg_stat_activity
+          where application_name = ${applicationName(host)} and ${isOfDatabase(sql)}`.pipe(
           Effect.map((rows) => rows.length > 0),
           // PostgreSQL decides by its locks anyway.
           Effect.orElseSucceed(() => true),
@@ -93,9 +94,9 @@ const health = Layer.effect(
  * checks again, which was measured to take 15 seconds. Therefore each runner checks the others.
  */
 const markGone = (sql: SqlClient.SqlClient) =>
-  sql`with gone as (update live_response.engine_runners r set healthy = false where healthy and not exists (
-    select 1 from pg_stat_activity where application_name = ${applicationName("")} || split_part(r.address, ':', 1)) returning 1)
-    select pg_notify(${RunnerChanges.channel}, '') from gone`
+  sql`update live_response.engine_runners r set healthy = false where healthy and not exists (
+    select 1 from pg_stat_activity
+      where application_name = ${applicationName("")} || split_part(r.address, ':', 1) and ${isOfDatabase(sql)}) returning 1`
 
 export interface Engine {
   /** Runs the effect on one runner at a time, until the scope closes. It is not run again after it ends, in whatever way. */
@@ -112,8 +113,14 @@ export interface Engine {
  * Marks those that are gone, and reports that PostgreSQL refuses it: then it refuses the records of this runner too, without which the
  * engine gives it no work, and the engine's own log does not show. A database that is away is reported by `Database`.
  */
-const markGoneOrReport = (sql: SqlClient.SqlClient, describe: (error: SqlError) => DatabaseError) =>
+const markGoneOrReport = (
+  sql: SqlClient.SqlClient,
+  { notify }: RunnerChanges.RunnerChanges,
+  describe: (error: SqlError) => DatabaseError,
+) =>
   markGone(sql).pipe(
+    // Not in the same statement, which would fail as long as PostgreSQL's queue of notifications is full.
+    Effect.tap((gone) => (gone.length === 0 ? Effect.void : notify)),
     Effect.mapError(describe),
     Outage.reporting("PostgreSQL accepts again that this runner gets work", ({ isRetryable, message }) =>
       isRetryable ? undefined : `${message}; until then this runner gets no work`,
@@ -144,7 +151,7 @@ export const join = Effect.fnUntraced(function* (
   )
   yield* Background.repeat(
     "the search for lost runners",
-    markGoneOrReport(sql, describe),
+    markGoneOrReport(sql, changes, describe),
     timing.runnerHealthCheckInterval,
   )
   const engine: Engine = {

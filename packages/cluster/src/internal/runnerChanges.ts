@@ -10,13 +10,16 @@ import type * as Scope from "effect/Scope"
 import * as Background from "./background.ts"
 
 /** Of the whole database, whatever its schemas. */
-export const channel = "live_response_runners"
+const channel = "live_response_runners"
 
 export interface RunnerChanges {
   /** Notifies all runners, this one included. */
   readonly notify: Effect.Effect<void>
 
-  /** Waits for a change since the last call, a second at most. */
+  /**
+   * Waits for a change since the last call, a tenth of a second at least and a second at most: a role that may connect may
+   * notify as often as it likes.
+   */
   readonly next: Effect.Effect<void>
 }
 
@@ -35,6 +38,11 @@ export const make = Effect.fnUntraced(function* (
   return {
     // Open here too, should nobody be listening.
     notify: Effect.andThen(changed.open, Effect.ignore(client.notify(channel, ""))),
-    next: changed.await.pipe(Effect.timeoutOption("1 second"), Effect.andThen(changed.close), Effect.asVoid),
+    next: changed.await.pipe(
+      Effect.timeoutOption("900 millis"),
+      Effect.delay("100 millis"),
+      Effect.andThen(changed.close),
+      Effect.asVoid,
+    ),
   }
 })

@@ -197,6 +197,8 @@ const prepare = (address: Address) => {
     `create role owner login password '${password}'`,
     `create role runner login password '${password}'`,
     "create database live owner owner",
+    "revoke connect on database live from public",
+    "grant connect on database live to runner",
   )
 }
 

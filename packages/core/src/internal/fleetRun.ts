@@ -23,7 +23,7 @@ import * as FleetLog from "./fleetLog.ts"
 import type * as KeyedLock from "./keyedLock.ts"
 import * as SessionFollow from "./sessionFollow.ts"
 import * as SessionMark from "./sessionMark.ts"
-import { SessionOwners } from "./sessionOwner.ts"
+import * as SessionOwner from "./sessionOwner.ts"
 import * as SessionSlots from "./sessionSlots.ts"
 import * as SessionStart from "./sessionStart.ts"
 
@@ -51,7 +51,7 @@ export interface Options {
 interface Shared extends Options, FleetLog.FleetLog, SessionStart.SessionStart {
   readonly circuitBreaker: CircuitBreaker.CircuitBreaker
   readonly slots: SessionSlots.SessionSlots
-  readonly owners: SessionOwners
+  readonly owners: SessionOwner.SessionOwners
   readonly follow: SessionFollow.SessionFollow
   /** The sessions that are followed. */
   readonly following: FiberSet.FiberSet<void, BatchError>
@@ -122,7 +122,9 @@ const followFound = Effect.fnUntraced(function* (
   slot: SessionSlots.Slot,
 ) {
   const { circuitBreaker, following, owe, owners, record, send } = shared
-  const named = machineName ? { machineName } : {}
+  // The answer may be that of another machine.
+  const isOwn = SessionOwner.isOn({ machineId: actualMachineId }, machineId)
+  const named = machineName && isOwn ? { machineName } : {}
   const started = FleetEvent.Started.make({ at: yield* DateTime.now, machineId, machineActionId: id, as })
   // First: a journal in a database that is away is waited for, and a run that is stopped does not wait.
   owe(started)
@@ -298,7 +300,7 @@ export const make = Effect.fnUntraced(function* (options: Options): Effect.fn.Re
   /** What starts a session holds its machine: no event of it waits for the reader meanwhile. */
   const emitAside: FleetLog.FleetLog["emit"] = (machineId, toEvent) =>
     Effect.asVoid(FiberSet.run(reporting, log.emit(machineId, toEvent)))
-  const owners = new SessionOwners()
+  const owners = new SessionOwner.SessionOwners()
   const shared: Shared = {
     ...options,
     ...log,
