@@ -487,7 +487,10 @@ describe("run, left alone", { concurrent: true }, () => {
         runFaults: [{ fault: "none" }, { fault: "status", status: 400, code: "InvalidInput" }],
       })
       const box = yield* Cli.sandbox
-      for (const of of [["ws-0.contoso.com", "ws-1.contoso.com"], ["--name", "ws-*"]]) {
+      for (const of of [
+        ["ws-0.contoso.com", "ws-1.contoso.com"],
+        ["--name", "ws-*"],
+      ]) {
         const ended = yield* box.run({ args: ["run", ...of, ...script], env: { ...service.env, ...env } })
         assert.strictEqual(ended.exitCode, 1)
         assert.match(ended.stdout, /^[0-9a-f-]{36}\tStarted\tws-[01]\.contoso\.com\n$/)

@@ -31,10 +31,7 @@ const withName = (names: MachineNames, { machineId, message }: NotStarted | Unfi
 }
 
 /** The message on standard error; none for a session that goes as expected. */
-export const message = (
-  event: FleetEvent,
-  { hasAnswer, names }: Context,
-): string | undefined => {
+export const message = (event: FleetEvent, { hasAnswer, names }: Context): string | undefined => {
   switch (event.event) {
     case "notStarted":
       return `failed: ${withName(names, event)}${isBusy(event) && !hasAnswer ? " (--adopt waits for that session instead, --cancel-blocking cancels it)" : ""}`
