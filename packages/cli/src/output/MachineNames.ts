@@ -1,5 +1,5 @@
 /**
- * The DNS names of the machines of a run: the service names a machine by its id, which tells nobody which machine it is.
+ * The DNS names of the machines of a run: events have only ids, by which nobody knows a machine.
  */
 export interface MachineNames {
   readonly add: (id: string, name: string | undefined) => void
