@@ -63,6 +63,27 @@ describe("the summary", () => {
     ])
   })
 
+  it("names commands as they are typed, also for a directory with a space in its name", () => {
+    const failed = ResultEvent.Failed.make({
+      at: now,
+      ...ref(1),
+      message: "no",
+      error: new DefenderError({ operation: "link", reason: new NotFound({ status: 404 }) }),
+      links: 0,
+      attempts: 1,
+    })
+    const lines = SummaryText.lines(batch([failed]), {
+      directory: "case 4711's",
+      took: Duration.seconds(5),
+      isResumable: true,
+    })
+    const directory = String.raw`'case 4711'\''s'`
+    assert.include(
+      lines,
+      `Each of them: live-response report ${directory} --open; the counts at any time: live-response status ${directory}.`,
+    )
+  })
+
   it("counts files that were not unpacked, and says that it was interrupted", () => {
     assert.deepStrictEqual(summary(batch([completed(1)], { notExtracted: 1, interrupted: true })), [
       "Interrupted: 1 downloaded (1.5 MB), 1 not unpacked; 0 links in 5 s.",

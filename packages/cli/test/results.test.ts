@@ -215,14 +215,14 @@ describe("results", () => {
         stdout,
         [
           "4 script results, one row each, in results/results.csv and results/results.jsonl.",
-          "The machine is unknown for 2 of them; live-response download <machine action id> looks it up.",
+          "The machine is unknown for 2 of them; live-response download <machine action id> --out results looks it up.",
           "",
         ].join("\n"),
       )
       // Several files are read at once, so the order of the messages varies.
       assert.deepStrictEqual(stderr.trimEnd().split("\n").sort(), [
         `live-response: no row for ${pathOf(4)}: not a script result: exit_code is missing; its bytes are unchanged`,
-        `live-response: no row for ${pathOf(8)}: the file is missing or has another size; download it again: live-response download ${Samples.action(8)}:0`,
+        `live-response: no row for ${pathOf(8)}: the file is missing or has another size; download it again: live-response download ${Samples.action(8)}:0 --out results`,
         "live-response: results/actions.jsonl: line 1 is damaged and was skipped; its machine may be missing; download again, or restore the file from a copy",
         "live-response: results/manifest.jsonl: line 9 is damaged and was skipped; its result has no row",
       ])

@@ -478,6 +478,27 @@ describe("run, left alone", { concurrent: true }, () => {
     }),
   )
 
+  it.live("calls machines by their names, whether they were named or selected", () =>
+    Effect.gen(function* () {
+      const service = yield* ServedSimulator.serve({
+        ...quick,
+        machines: machines(2),
+        commandTime: "1 hour",
+        runFaults: [{ fault: "none" }, { fault: "status", status: 400, code: "InvalidInput" }],
+      })
+      const box = yield* Cli.sandbox
+      for (const of of [
+        ["ws-0.contoso.com", "ws-1.contoso.com"],
+        ["--name", "ws-*"],
+      ]) {
+        const ended = yield* box.run({ args: ["run", ...of, ...script], env: { ...service.env, ...env } })
+        assert.strictEqual(ended.exitCode, 1)
+        assert.match(ended.stdout, /^[0-9a-f-]{36}\tStarted\tws-[01]\.contoso\.com\n$/)
+        assert.match(ended.stderr, /^failed: ws-[01]\.contoso\.com: live response on [0-9a-f]{40}: /m)
+      }
+    }),
+  )
+
   it.live("accepts a name that exactly one machine has", () =>
     Effect.gen(function* () {
       const twins = { name: "twin.contoso.com" }

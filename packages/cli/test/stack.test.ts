@@ -151,7 +151,7 @@ describe("stack", () => {
       const [size = "", hash = "", where, end] = table.stderr.split("\n")
       assert.strictEqual(
         size,
-        `live-response: 4 files are not counted, such as ${paths[0]}, ${paths[1]} and ${paths[2]}: the file is missing or has another size; download it again: live-response download <id>`,
+        `live-response: 4 files are not counted, such as ${paths[0]}, ${paths[1]} and ${paths[2]}: the file is missing or has another size; download it again: live-response download <id> --out results`,
       )
       assert.match(hash, /^live-response: \S+000000000004\/0\.json is not counted: its SHA-256 is [0-9a-f]{64}, /)
       assert.strictEqual(where, "live-response: each file that can't be used: live-response report results --open")

@@ -33,7 +33,7 @@ describe("status", () => {
       assert.deepStrictEqual(rest, [
         "2 × the storage refused <id>",
         "1 × The service refused the session",
-        "Each of them: live-response report results --open; the counts at any time: live-response status results.",
+        "Each of them: live-response report results --open.",
       ])
     }).pipe(Effect.scoped),
   )

@@ -2,7 +2,13 @@
  * Tables that fit the width of a terminal.
  */
 import { assert, describe, it } from "@effect/vitest"
+import * as ActionText from "../src/output/ActionText.ts"
+import * as LibraryText from "../src/output/LibraryText.ts"
+import * as MachineText from "../src/output/MachineText.ts"
+import * as RunText from "../src/output/RunText.ts"
+import * as SessionRows from "../src/output/SessionRows.ts"
 import * as Table from "../src/output/Table.ts"
+import * as TenantText from "../src/output/TenantText.ts"
 
 const text = () => "x".repeat(200)
 const column = (title: string, width: number, more: Partial<Table.Column<null>> = {}): Table.Column<null> => ({
@@ -25,8 +31,8 @@ const shown = (of: ReadonlyArray<Table.Column<null>>, width: number) =>
 describe("a table", () => {
   it("leaves out what has no space, and never an essential column", () => {
     assert.deepStrictEqual(shown(columns, 120), ["COUNT 8", "ON 36", "SIZE 8", "VALUE 62"])
-    assert.deepStrictEqual(shown(columns, 90), ["COUNT 8", "ON 36", "VALUE 42"])
-    assert.deepStrictEqual(shown(columns, 80), ["COUNT 8", "ON 28", "VALUE 40"])
+    assert.deepStrictEqual(shown(columns, 90), ["COUNT 8", "ON 28", "SIZE 8", "VALUE 40"])
+    assert.deepStrictEqual(shown(columns, 73), ["COUNT 8", "ON 21", "VALUE 40"])
     assert.deepStrictEqual(shown(columns, 63), ["COUNT 8", "VALUE 53"])
     assert.deepStrictEqual(shown(columns, 30), ["COUNT 8", "VALUE 20"])
     for (let width = 20; width < 140; width++) {
@@ -39,5 +45,15 @@ describe("a table", () => {
     assert.deepStrictEqual(shown(plain, 200), ["COUNT 8", "ON 36", "SIZE 8", "VALUE 142"])
     assert.deepStrictEqual(shown(plain, 80), ["COUNT 8", "ON 36", "SIZE 32"])
     assert.deepStrictEqual(shown(plain, 5), ["COUNT 8"])
+  })
+
+  it("shows in 80 columns what a list is read for", () => {
+    const titles = <A>(of: ReadonlyArray<Table.Column<A>>) => Table.fitting(of, 80).map(({ title }) => title)
+    assert.deepStrictEqual(titles(ActionText.columns), ["ID", "STATUS", "MACHINE", "COMMANDS"])
+    assert.deepStrictEqual(titles(SessionRows.columns), ["ID", "STATUS", "MACHINE"])
+    assert.deepStrictEqual(titles(MachineText.columns), ["ID", "NAME", "OS"])
+    assert.deepStrictEqual(titles(LibraryText.columns), ["NAME", "UPDATED", "DESCRIPTION"])
+    assert.deepStrictEqual(titles(RunText.columns), ["ID", "STATE", "DONE", "TENANT"])
+    assert.deepStrictEqual(titles(TenantText.columns), ["ID", "NAME", "STATE", "CLOUD"])
   })
 })

@@ -92,7 +92,7 @@ describe("verify", () => {
       assert.strictEqual(lines.length, 4, stderr)
       assert.include(
         stderr,
-        `live-response: ${paths[2]} is missing; download it again: live-response download ${target(2)}\n`,
+        `live-response: ${paths[2]} is missing; download it again: live-response download ${target(2)} --out results\n`,
       )
       for (const index of [0, 1, 3]) {
         assert.include(

@@ -106,6 +106,22 @@ describe("Simulator: actions without commands", () => {
   )
 })
 
+describe("Simulator: the session of a result", () => {
+  it.effect("is known, and has finished: it is not cancelled, and only its results have links", () =>
+    Effect.gen(function* () {
+      const { add } = yield* Simulator.Simulator
+      yield* add(refAt(0), { content: utf8("{}") })
+      const action = `${origin}/api/machineactions/${refAt(0).machineActionId}`
+      const cancellation = yield* post(`${action}/cancel`, { Comment: "no" })
+      assert.strictEqual(cancellation.status, 400)
+      assert.include(cancellation.text, "has finished")
+      const link = yield* get(`${action}/GetLiveResponseResultDownloadLink(index=99)`)
+      assert.strictEqual(link.status, 404)
+      assert.include(link.text, "has no result 99")
+    }).pipe(Effect.provide(layer())),
+  )
+})
+
 describe("Simulator: investigation packages", () => {
   it.effect("have a link once they are collected, which leads to a zip for a short time", () =>
     Effect.gen(function* () {

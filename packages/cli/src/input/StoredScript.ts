@@ -13,6 +13,7 @@ import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import * as CommandText from "../output/CommandText.ts"
 
 /** The file is not a script result that can be used: `message` says why. */
 export class Unusable extends Schema.TaggedError<Unusable>("@live-response/cli/StoredScript/Unusable")("Unusable", {
@@ -44,7 +45,7 @@ const decodeInPieces = (files: PrivateDirectory, stored: Stored, limit: number) 
 const checkThere = Effect.fnUntraced(function* (files: PrivateDirectory, stored: Stored) {
   const { bytes, path } = stored
   if (yield* ResultStore.reader(files).has({ path, bytes })) return
-  const message = `the file is missing or has another size; download it again: live-response download ${keyOf(stored)}`
+  const message = `the file is missing or has another size; download it again: ${CommandText.download(keyOf(stored), files.path)}`
   return yield* new Unusable({ message })
 })
 

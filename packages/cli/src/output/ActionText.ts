@@ -53,7 +53,7 @@ export const idAndStatus: ReadonlyArray<Table.Column<{ readonly id: string; read
 
 export const columns: ReadonlyArray<Table.Column<MachineAction.MachineAction>> = [
   ...idAndStatus,
-  { title: "MACHINE", width: 20, text: nameOf },
+  { title: "MACHINE", width: 20, leastWidth: 12, text: nameOf },
   { title: "CREATED", width: 28, text: ({ created }) => instantOf(created) },
-  { title: "COMMANDS", width: 20, text: commandsOf },
+  { title: "COMMANDS", width: 16, isEssential: true, text: commandsOf },
 ]

@@ -22,6 +22,7 @@ import * as BatchEventText from "./BatchEventText.ts"
 import * as DownloadProgress from "./DownloadProgress.ts"
 import * as FleetEventText from "./FleetEventText.ts"
 import * as FleetProgress from "./FleetProgress.ts"
+import * as MachineNames from "./MachineNames.ts"
 import * as StandardError from "./StandardError.ts"
 import * as PlanText from "./PlanText.ts"
 import { printable, printableJson } from "./Printable.ts"
@@ -51,6 +52,8 @@ export interface Options {
   readonly adopt?: boolean | undefined
   /** Whether a session in the way is cancelled. By default not. */
   readonly cancelBlocking?: boolean | undefined
+  /** The names of machines. By default none is known. */
+  readonly names?: MachineNames.MachineNames | undefined
   /** The quota of the links to results. By default that of sessions' results; investigation packages have another. */
   readonly links?: QuotaService | undefined
   /** Also gets each event. */
@@ -143,6 +146,7 @@ interface State {
   readonly isFollowing: boolean
   /** Whether the run has a flag for sessions in the way. */
   readonly hasAnswer: boolean
+  readonly names: MachineNames.MachineNames
   readonly progress: DownloadProgress.DownloadProgress
   readonly fleet: FleetProgress.FleetProgress | undefined
   readonly print: ProgressDisplay.Print
@@ -282,7 +286,8 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
       )
 
   const hasAnswer = options.adopt === true || options.cancelBlocking === true
-  const state: State = { json, quiet, isFollowing, hasAnswer, progress, fleet, print, observe, replaced: 0 }
+  const names = options.names ?? MachineNames.make()
+  const state: State = { json, quiet, isFollowing, hasAnswer, names, progress, fleet, print, observe, replaced: 0 }
   const finish = Effect.gen(function* () {
     yield* service.stopping
     yield* Scope.close(display, Exit.void)

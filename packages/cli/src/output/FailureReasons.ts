@@ -1,6 +1,7 @@
 /**
  * Why results and sessions failed, counted.
  */
+import * as CommandText from "./CommandText.ts"
 import * as Format from "./Format.ts"
 import { printable } from "./Printable.ts"
 
@@ -48,5 +49,4 @@ export const lines = (reasons: ReadonlyMap<string, number>): ReadonlyArray<strin
 }
 
 /** How to see each failure. */
-export const whereToLook = (directory: string): string =>
-  `Each of them: live-response report ${directory} --open; the counts at any time: live-response status ${directory}.`
+export const whereToLook = (directory: string): string => `Each of them: ${CommandText.report(directory)}`

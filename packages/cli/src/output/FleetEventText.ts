@@ -1,9 +1,10 @@
 /**
  * Events of sessions in words: the lines on standard error for sessions that did not succeed.
  */
-import type { FleetEvent, NotStarted } from "@live-response/core/FleetEvent"
+import type { FleetEvent, NotStarted, Unfinished } from "@live-response/core/FleetEvent"
 import type { MachineAction } from "@live-response/core/MachineAction"
 import * as ActionText from "./ActionText.ts"
+import type { MachineNames } from "./MachineNames.ts"
 import { printable } from "./Printable.ts"
 
 const outcome = (action: MachineAction): string => {
@@ -17,23 +18,31 @@ const outcome = (action: MachineAction): string => {
 const isBusy = ({ error }: NotStarted): boolean =>
   error?._tag === "DefenderError" && error.reason._tag === "ActiveRequestAlreadyExists"
 
-/** The message on standard error; none for a session that goes as expected. */
-export const message = (
-  event: FleetEvent,
+interface Context {
   /** Whether the run has a flag for sessions in the way. */
-  { hasAnswer }: { readonly hasAnswer: boolean },
-): string | undefined => {
+  readonly hasAnswer: boolean
+  readonly names: MachineNames
+}
+
+/** The message of a machine, which has its id, after its name. */
+const withName = (names: MachineNames, { machineId, message }: NotStarted | Unfinished): string => {
+  const name = names.of(machineId)
+  return printable(name === undefined ? message : `${name}: ${message}`)
+}
+
+/** The message on standard error; none for a session that goes as expected. */
+export const message = (event: FleetEvent, { hasAnswer, names }: Context): string | undefined => {
   switch (event.event) {
     case "notStarted":
-      return `failed: ${printable(event.message)}${isBusy(event) && !hasAnswer ? " (--adopt waits for that session instead, --cancel-blocking cancels it)" : ""}`
+      return `failed: ${withName(names, event)}${isBusy(event) && !hasAnswer ? " (--adopt waits for that session instead, --cancel-blocking cancels it)" : ""}`
     case "unfinished":
-      return `not finished: ${printable(event.message)}`
+      return `not finished: ${withName(names, event)}`
     case "ended":
       return event.earlier || event.action.status === "Succeeded"
         ? undefined
         : `failed: ${printable(`${ActionText.nameOf(event.action)}: ${outcome(event.action)}`)}`
     case "cancelled":
-      return `cancelled: machine action ${event.machineActionId}, which was in progress on ${printable(event.machineId)}`
+      return `cancelled: machine action ${event.machineActionId}, which was in progress on ${printable(names.of(event.machineId) ?? event.machineId)}`
     case "started":
     case "offline":
     case "online":

@@ -15,7 +15,7 @@ const healthOf = (machine: Machine.Machine): string =>
 
 export const columns: ReadonlyArray<Table.Column<Machine.Machine>> = [
   { title: "ID", width: 40, text: ({ id }) => printable(id) },
-  { title: "NAME", width: 28, text: ({ computerDnsName = "" }) => printable(computerDnsName) },
+  { title: "NAME", width: 28, leastWidth: 15, text: ({ computerDnsName = "" }) => printable(computerDnsName) },
   { title: "OS", width: 17, text: ({ osPlatform = "" }) => printable(osPlatform) },
   { title: "HEALTH", width: 13, text: healthOf },
   { title: "LAST SEEN", width: 28, text: ({ lastSeen }) => ActionText.instantOf(lastSeen) },

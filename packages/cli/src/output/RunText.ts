@@ -19,7 +19,7 @@ export const columns: ReadonlyArray<Table.Column<ClusterRun>> = [
   { title: "ID", width: 36, text: ({ run }) => run },
   { title: "STATE", width: 10, text: stateOf },
   { title: "DONE", width: 13, text: (run) => `${done(run)} of ${run.machines}` },
-  { title: "TENANT", width: 20, text: ({ tenantName }) => printable(tenantName) },
+  { title: "TENANT", width: 20, leastWidth: 12, text: ({ tenantName }) => printable(tenantName) },
   { title: "SUBMITTED", width: 28, text: ({ at }) => Format.dateAndTime(at) },
   { title: "BY", width: 20, text: ({ submittedBy }) => printable(submittedBy) },
   { title: "COMMENT", width: 30, text: ({ session }) => printable(session.comment) },

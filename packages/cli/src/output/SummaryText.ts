@@ -2,6 +2,7 @@
  * The summary at the end of a command: what was done, and what to do next.
  */
 import type * as Duration from "effect/Duration"
+import * as CommandText from "./CommandText.ts"
 import type { DownloadProgress } from "./DownloadProgress.ts"
 import * as FailureReasons from "./FailureReasons.ts"
 import * as FleetProgress from "./FleetProgress.ts"
@@ -100,7 +101,10 @@ const results = ({ notExtracted, skipped, summary }: DownloadProgress): string =
 const failures = ({ reasons }: DownloadProgress, directory: string | undefined): ReadonlyArray<string> =>
   reasons.size === 0
     ? []
-    : [...FailureReasons.lines(reasons), ...(directory === undefined ? [] : [FailureReasons.whereToLook(directory)])]
+    : [...FailureReasons.lines(reasons), ...(directory === undefined ? [] : [whereToLook(directory)])]
+
+const whereToLook = (directory: string): string =>
+  `${FailureReasons.whereToLook(directory)}; the counts at any time: live-response status ${CommandText.argument(directory)}.`
 
 /** Sessions that are in progress at the service, as far as is known. */
 const inProgress = ({ offline, running, sessions }: FleetProgress.FleetProgress): number =>

@@ -7,7 +7,7 @@ import stringWidth from "string-width"
 export interface Column<A> {
   readonly title: string
   readonly width: number
-  /** The width to which it shrinks before it is left out. By default it does not shrink. */
+  /** The width to which it shrinks before a column after it is left out. By default it does not shrink. */
   readonly leastWidth?: number
   /** Whether it is shown in each width: others are left out for it. */
   readonly isEssential?: boolean
@@ -29,27 +29,40 @@ const fit = (text: string, width: number): string => {
 
 const sum = (widths: ReadonlyArray<number>): number => widths.reduce((all, width) => all + width + gap.length, 0)
 
+const widthOf = <A>({ width }: Column<A>): number => width
+
+const leastWidthOf = <A>({ leastWidth, width }: Column<A>): number => leastWidth ?? width
+
+/** The essential columns, and of the others the first ones that fit in their least width. */
+const chosen = <A>(columns: ReadonlyArray<Column<A>>, width: number): ReadonlyArray<Column<A>> => {
+  let left = width + gap.length - sum(columns.filter(({ isEssential }) => isEssential).map(leastWidthOf))
+  let isFull = false
+  return columns.filter((column, i) => {
+    if (column.isEssential) return true
+    left -= leastWidthOf(column) + gap.length
+    isFull ||= left < 0 && i > 0
+    return !isFull
+  })
+}
+
 /**
- * The columns that fit the width: the essential ones, and of the others the first ones, which are the most important. The last of
- * all gets the remaining width.
+ * The columns that fit the width: the essential ones, and of the others the first ones, which are the most important. A column
+ * shrinks before one after it is left out. The last of all gets the remaining width.
  */
 export const fitting = <A>(columns: ReadonlyArray<Column<A>>, width: number): ReadonlyArray<Column<A>> => {
-  const widthOf = (column: Column<A>) => column.width
-  let left = width + gap.length - sum(columns.filter(({ isEssential }) => isEssential).map(widthOf))
-  let isFull = false
-  const shown = columns.flatMap((column, i) => {
-    if (column.isEssential) return [column]
-    const space = Math.min(column.width, left - gap.length)
-    isFull ||= space < (column.leastWidth ?? column.width) && i > 0
-    if (isFull) return []
-    left -= column.width + gap.length
-    return [{ ...column, width: Math.max(space, column.leastWidth ?? column.width) }]
+  const shown = chosen(columns, width)
+  let left = Math.max(0, width + gap.length - sum(shown.map(leastWidthOf)))
+  const widened = shown.map((column) => {
+    const least = leastWidthOf(column)
+    const more = Math.min(left, column.width - least)
+    left -= more
+    return { ...column, width: least + more }
   })
-  const others = sum(shown.slice(0, -1).map(widthOf))
-  return shown.map((column, i) =>
+  const others = sum(widened.slice(0, -1).map(widthOf))
+  return widened.map((column, i) =>
     // A terminal that is too narrow for all of them cuts the last one.
-    i === shown.length - 1
-      ? { ...column, width: Math.max(shown.length > 1 ? 1 : column.width, width - others) }
+    i === widened.length - 1
+      ? { ...column, width: Math.max(widened.length > 1 ? 1 : column.width, width - others) }
       : column,
   )
 }

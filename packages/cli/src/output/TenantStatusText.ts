@@ -24,7 +24,7 @@ export interface Row {
 const lagOf = ({ lag }: Row): string => Option.match(lag, { onNone: () => "", onSome: Format.duration })
 
 export const columns: ReadonlyArray<Table.Column<Row>> = [
-  { title: "NAME", width: 24, text: ({ tenant }) => printable(tenant.name) },
+  { title: "NAME", width: 24, leastWidth: 12, text: ({ tenant }) => printable(tenant.name) },
   { title: "STATE", width: 8, text: ({ tenant }) => (tenant.enabled ? "enabled" : "disabled") },
   { title: "RESULTS", width: 9, text: ({ status }) => String(status.completed) },
   { title: "FAILED", width: 7, text: ({ status }) => String(status.failed) },

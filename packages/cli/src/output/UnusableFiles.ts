@@ -2,6 +2,7 @@
  * The files of results that can't be used, counted by reason: a line for each of a hundred files would bury what the command prints.
  */
 import * as Effect from "effect/Effect"
+import * as CommandText from "./CommandText.ts"
 import * as FailureReasons from "./FailureReasons.ts"
 import * as Format from "./Format.ts"
 import { printable } from "./Printable.ts"
@@ -66,7 +67,7 @@ export const make = (directory: string, words: Words) => {
     return [
       ...all.slice(0, mostReasons).map((group) => text(group, words)),
       ...(rest === 0 ? [] : [`${words.many(Format.counted(rest, "more file"))}, for other reasons`]),
-      ...(isShort ? [`each file that can't be used: live-response report ${directory} --open`] : []),
+      ...(isShort ? [`each file that can't be used: ${CommandText.report(directory)}`] : []),
     ]
   }
 

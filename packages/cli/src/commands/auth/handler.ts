@@ -88,7 +88,7 @@ const describe = (claims: AccessToken.Claims, now: DateTime.Utc) => ({
   ),
 })
 
-const labelWidth = Math.max("signed in at".length, ...Object.keys(commands).map(({ length }) => length))
+const labelWidth = Math.max("sign-in server".length, ...Object.keys(commands).map(({ length }) => length))
 
 const row = (name: string, value: string | undefined) =>
   value === undefined ? [] : [`${name.padEnd(labelWidth)} ${value}`]
@@ -105,7 +105,7 @@ const lines = (
   report: ReturnType<typeof describe> | undefined,
   now: DateTime.Utc,
 ): ReadonlyArray<string> => {
-  const where = [...row("API", cloud.base), ...row("signed in at", cloud.authority)]
+  const where = [...row("API", cloud.base), ...row("sign-in server", cloud.authority)]
   if (report === undefined) return [...where, ...row("token", "not readable, so its permissions are unknown")]
   return [
     ...where,

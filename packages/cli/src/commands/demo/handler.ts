@@ -10,6 +10,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
 import { exitCode } from "../../ExitCode.ts"
 import { Failure, machine } from "../../Failure.ts"
+import * as CommandText from "../../output/CommandText.ts"
 import { printable } from "../../output/Printable.ts"
 import { programName } from "../../output/ProgramName.ts"
 import * as SampleService from "../simulate/sampleService.ts"
@@ -31,8 +32,7 @@ const allowFailedTargets = <E, R>(command: Effect.Effect<void, E, R>) =>
 
 const say = (...lines: ReadonlyArray<string>) => Console.log(lines.join("\n"))
 
-const asTyped = (args: ReadonlyArray<string>) =>
-  args.map((arg) => printable(/\s|\\/.test(arg) ? `'${arg}'` : arg)).join(" ")
+const asTyped = (args: ReadonlyArray<string>) => args.map(CommandText.argument).join(" ")
 
 export const demoDownload = Effect.fnUntraced(function* <E, R>(directory: string, download: RunCommand<E, R>) {
   const results = SampleData.results(60)
@@ -58,7 +58,7 @@ export const demoDownload = Effect.fnUntraced(function* <E, R>(directory: string
     "",
     `  ${programName} demo               nothing is downloaded twice`,
     `  ${programName} demo --run         a script on ten machines, and its results`,
-    `  cat ${printable(directory)}/manifest.jsonl  the downloaded results, with their SHA-256`,
+    `  cat ${CommandText.argument(directory)}/manifest.jsonl  the downloaded results, with their SHA-256`,
     `  ${programName} download --help    the same with your tenant`,
     `  ${programName} simulate           the simulator alone, for your own programs`,
   )
@@ -87,9 +87,9 @@ export const demoRun = Effect.fnUntraced(function* <E, R>(directory: string, run
     "",
     "Two machines have no session: one is too old, and one was busy. Try next:",
     "",
-    `  ${programName} results ${printable(out)}`,
+    `  ${programName} results ${CommandText.argument(out)}`,
     "      a table of the script's output on each machine",
-    `  cat ${printable(out)}/sessions.jsonl`,
+    `  cat ${CommandText.argument(out)}/sessions.jsonl`,
     "      the journal of started sessions: because of it no machine gets a session twice",
     `  ${programName} run --help`,
     "      the same with your tenant",

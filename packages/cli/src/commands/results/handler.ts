@@ -20,6 +20,7 @@ import * as Failure from "../../Failure.ts"
 import * as Damage from "../../input/Damage.ts"
 import * as ResultsDirectory from "../../input/ResultsDirectory.ts"
 import * as StoredScript from "../../input/StoredScript.ts"
+import * as CommandText from "../../output/CommandText.ts"
 import * as Format from "../../output/Format.ts"
 import { printable, printableJson } from "../../output/Printable.ts"
 import * as UnusableFiles from "../../output/UnusableFiles.ts"
@@ -61,7 +62,7 @@ export const write = Effect.fnUntraced(
     yield* writeCsv(files, resultsTable, JsonLines.read(files, resultsLines, Columns.Row))
     const { rows, unnamed } = counts
     const report = { rows, unnamed, csv: files.pathOf(resultsTable), jsonl: files.pathOf(resultsLines) }
-    yield* Console.log(json ? printableJson(JSON.stringify(report)) : summary({ ...report, ...counts }))
+    yield* Console.log(json ? printableJson(JSON.stringify(report)) : summary({ directory, ...report, ...counts }))
   },
   Effect.scoped,
   Effect.mapError(Failure.fromError),
@@ -164,18 +165,19 @@ const readRow = (
 
 const summary = ({
   csv,
+  directory,
   jsonl,
   rows,
   unidentified,
   unnamed,
-}: Counts & { readonly csv: string; readonly jsonl: string }): string => {
+}: Counts & { readonly directory: string; readonly csv: string; readonly jsonl: string }): string => {
   const nameless = unnamed - unidentified
   return [
     `${Format.counted(rows, "script result")}, one row each, in ${printable(csv)} and ${printable(jsonl)}.`,
     ...(unidentified === 0
       ? []
       : [
-          `The machine is unknown for ${Format.count(unidentified)} of them; live-response download <machine action id> looks it up.`,
+          `The machine is unknown for ${Format.count(unidentified)} of them; ${CommandText.download("<machine action id>", directory)} looks it up.`,
         ]),
     ...(nameless === 0
       ? []

@@ -15,6 +15,7 @@ import * as Stream from "effect/Stream"
 import * as ApiLayer from "../../api/ApiLayer.ts"
 import * as Failure from "../../Failure.ts"
 import * as EventOutput from "../../output/EventOutput.ts"
+import * as MachineNames from "../../output/MachineNames.ts"
 import * as StandardError from "../../output/StandardError.ts"
 import * as Notification from "../../output/WebhookNotification.ts"
 import { printableJson } from "../../output/Printable.ts"
@@ -56,13 +57,17 @@ const submit = Effect.fnUntraced(function* (
   }
   const { selected, session } = yield* Preparation.prepare(named, options, earlier)
   const bad: Array<EventOutput.BadInput> = [...selected.unreadable]
-  const ids = yield* Preparation.machineIds(Preparation.allMachines(named, options.lists), (machine) =>
-    Effect.sync(() => void bad.push(machine)),
+  const names = MachineNames.make()
+  const ids = yield* Preparation.machineIds(
+    Preparation.allMachines(named, options.lists),
+    (machine) => Effect.sync(() => void bad.push(machine)),
+    names.add,
   ).pipe(Stream.runCollect)
+  for (const { computerDnsName, id } of selected.ready) names.add(id, computerDnsName)
   const machines = [...ids, ...selected.ready.map(({ id }) => id)]
   const request = { tenant, session, machines, options: optionsOf(options), submittedBy: yield* self }
   const run = machines.length === 0 ? undefined : yield* runs.get(yield* runs.submit(request))
-  return { run, bad, leftOut: selected.leftOut }
+  return { run, bad, names, leftOut: selected.leftOut }
 })
 
 /** Says that the run is queued, and how to watch it. */
@@ -82,7 +87,7 @@ const reportSubmitted = Effect.fnUntraced(function* (
 const submitAndWatch = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machine>, options: Options) {
   const { detach, json } = options
   const tenant = yield* tenantNamed(options.cluster)
-  const { bad, leftOut, run } = yield* submit(named, tenant, options).pipe(
+  const { bad, leftOut, names, run } = yield* submit(named, tenant, options).pipe(
     QuotaNotices.during,
     Preparation.patiently(options),
     Effect.provide(ApiLayer.layerOf(options)),
@@ -94,7 +99,7 @@ const submitAndWatch = Effect.fnUntraced(function* (named: ReadonlyArray<Machine
       yield* Effect.forEach(bad, reportBadMachine, { discard: true })
     })
     const onOutcome = Notification.notifier(options.notify, { command: "run", directory: "" })
-    return yield* Watch.watch(run, { ...options, onOutcome }, introduce)
+    return yield* Watch.watch(run, { ...options, names, onOutcome }, introduce)
   }
   if (run !== undefined) yield* reportSubmitted(run, tenant, options, Console.log)
   yield* Effect.forEach(bad, (each) => EventOutput.reportBad({ json, print: Console.log }, "notStarted", each), {

@@ -3,7 +3,7 @@
  * finished.
  */
 import { Fleet, quotasOf } from "@live-response/core/Fleet"
-import type { FleetEvent, Started } from "@live-response/core/FleetEvent"
+import type { FleetEvent } from "@live-response/core/FleetEvent"
 import * as FileName from "@live-response/core/FileName"
 import { LiveResponse } from "@live-response/core/LiveResponse"
 import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
@@ -27,17 +27,17 @@ import * as BatchOptions from "../../flags/BatchOptions.ts"
 import type { Listen } from "../../flags/Listen.ts"
 import * as Lists from "../../input/Lists.ts"
 import * as Machines from "../../input/MachineArguments.ts"
-import * as ActionText from "../../output/ActionText.ts"
 import * as OrderlyStop from "../../OrderlyStop.ts"
 import * as EventOutput from "../../output/EventOutput.ts"
 import * as FleetProgress from "../../output/FleetProgress.ts"
+import * as MachineNames from "../../output/MachineNames.ts"
 import * as StandardError from "../../output/StandardError.ts"
 import * as Notification from "../../output/WebhookNotification.ts"
 import * as PlanText from "../../output/PlanText.ts"
 import { printableJson } from "../../output/Printable.ts"
 import * as QuotaNotices from "../../output/QuotaNotices.ts"
 import * as RowPrinter from "../../output/RowPrinter.ts"
-import type * as Table from "../../output/Table.ts"
+import * as SessionRows from "../../output/SessionRows.ts"
 import * as ActionsFile from "../download/actionsFileWriter.ts"
 import * as Environment from "../download/services.ts"
 import * as LiveEvents from "../report/liveEvents.ts"
@@ -153,14 +153,15 @@ const notifierOf = ({ directory = "", notify }: Options) => Notification.notifie
 const runOnly = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machine>, options: Options) {
   const prepared = yield* prepare(named, options)
   const fleet = FleetProgress.make()
+  const names = MachineNames.make()
   const output = yield* EventOutput.make(
-    { ...options, isResumable: options.journal !== undefined, onOutcome: notifierOf(options) },
+    { ...options, names, isResumable: options.journal !== undefined, onOutcome: notifierOf(options) },
     fleet,
   )
-  const printRow = yield* makeRowPrinter(output, options)
+  const printRow = yield* makeRowPrinter(names, output, options)
   // A session that started right before Ctrl-C is reported: without a journal nothing else knows it.
   const events = (stop: Effect.Effect<void>) =>
-    sessionEvents({ named, ...prepared }, { ...options, stop }, fleet, output)
+    sessionEvents({ named, names, ...prepared }, { ...options, stop }, fleet, output)
   yield* OrderlyStop.runForEach(events, printRow).pipe(
     Effect.provideService(Reporter, output.reportEvent),
     output.during,
@@ -177,10 +178,11 @@ const runAndDownload = Effect.fnUntraced(function* (
   const fleet = FleetProgress.make()
   const observe = yield* LiveEvents.observer(options.listen, options.directory)
   const links = yield* (yield* quotasOf(prepared.session)).links
-  const output = yield* EventOutput.make({ ...options, links, observe, onOutcome: notifierOf(options) }, fleet)
+  const names = MachineNames.make()
+  const output = yield* EventOutput.make({ ...options, names, links, observe, onOutcome: notifierOf(options) }, fleet)
   const actionsFile = yield* ActionsFile.make(options)
   yield* actionsFile.check
-  const refs = sessionEvents({ named, ...prepared }, options, fleet, output).pipe(
+  const refs = sessionEvents({ named, names, ...prepared }, options, fleet, output).pipe(
     Stream.flatMap((event) => Stream.fromIterable(event.event === "ended" ? [event.action] : [])),
     actionsFile.resultsOf,
   )
@@ -190,14 +192,15 @@ const runAndDownload = Effect.fnUntraced(function* (
   if (output.hasFailed()) return yield* Failure.someFailed
 }, Effect.scoped)
 
+interface Prepared extends Effect.Success<ReturnType<typeof prepare>> {
+  readonly named: ReadonlyArray<Machines.Machine>
+  /** Gets the names of the machines, as far as they are known. */
+  readonly names: MachineNames.MachineNames
+}
+
 /** Runs the sessions. Their events are reported as they pass. */
 const sessionEvents = (
-  {
-    named,
-    selected,
-    session,
-    used,
-  }: { readonly named: ReadonlyArray<Machines.Machine> } & Effect.Success<ReturnType<typeof prepare>>,
+  { named, names, selected, session, used }: Prepared,
   options: Options & { readonly stop?: Effect.Effect<void> },
   fleet: FleetProgress.FleetProgress,
   output: EventOutput.EventOutput,
@@ -210,7 +213,8 @@ const sessionEvents = (
       const all = Preparation.allMachines([...named, ...selected.ready.map(({ id }) => id)], options.lists)
       yield* countMachines(all, options.lists, fleet)
       const watchLibrary = yield* LibraryWatch.make(used, output.reportReplaced)
-      const events = run(Preparation.machineIds(all, output.reportBadMachine), session, {
+      for (const { computerDnsName, id } of selected.ready) names.add(id, computerDnsName)
+      const events = run(Preparation.machineIds(all, output.reportBadMachine, names.add), session, {
         ...options,
         giveUpAfter: Option.getOrUndefined(options.giveUpAfter),
       })
@@ -253,56 +257,14 @@ const makeRequirementsNotice = () => {
   }
 }
 
-interface Row {
-  readonly id: string
-  readonly status: string
-  readonly machine: string
-}
-
-const columns: ReadonlyArray<Table.Column<Row>> = [
-  ...ActionText.idAndStatus,
-  { title: "MACHINE", width: 40, text: ({ machine }) => machine },
-]
-
-/** A session of an earlier run must not look as if it was started again. */
-const startedAs = { new: "Started", resumed: "Resumed", adopted: "Adopted" }
-
-const startedRow = (event: Started): Row => ({
-  id: event.machineActionId,
-  status: startedAs[event.as],
-  machine: event.machineId,
-})
-
-/** The rows of sessions: with `--wait` of each that has finished, else of each that has started. */
-const makeRowsOf = (wait: boolean) => {
-  /** The sessions that are waited for. If the run is interrupted, they continue, and nothing else names them. */
-  const open = new Map<string, Started>()
-  return (event: FleetEvent): ReadonlyArray<Row> => {
-    switch (event.event) {
-      case "started":
-        if (!wait) return [startedRow(event)]
-        open.set(event.machineActionId, event)
-        return []
-      case "ended": {
-        const { action } = event
-        open.delete(action.id)
-        return wait ? [{ id: action.id, status: action.status, machine: ActionText.nameOf(action) }] : []
-      }
-      case "unfinished":
-        open.delete(event.machineActionId)
-        return []
-      case "sessions":
-        return Array.from(open.values(), startedRow)
-      default:
-        return []
-    }
-  }
-}
-
 /** Prints a row on standard output for each session. */
-const makeRowPrinter = Effect.fnUntraced(function* (output: EventOutput.EventOutput, { json, quiet, wait }: Options) {
+const makeRowPrinter = Effect.fnUntraced(function* (
+  names: MachineNames.MachineNames,
+  output: EventOutput.EventOutput,
+  { json, quiet, wait }: Options,
+) {
   if (json || quiet) return () => Effect.void
-  const print = yield* RowPrinter.make({ columns, print: output.print })
-  const rowsOf = makeRowsOf(wait)
+  const print = yield* RowPrinter.make({ columns: SessionRows.columns, print: output.print })
+  const rowsOf = SessionRows.make(names, { wait })
   return (event: FleetEvent) => Effect.forEach(rowsOf(event), print, { discard: true })
 })

@@ -55,15 +55,22 @@ export const allMachines = (named: ReadonlyArray<Machines.Machine>, lists: Reado
     Stream.flatMap(Stream.fromIterable(lists), Machines.fromList),
   )
 
-/** The ids of the machines. What names no machine is reported. */
+/** The ids of the machines. What names no machine is reported, and `onNamed` gets the name by which a machine was found. */
 export const machineIds = <E, R>(
   all: AllMachines<E, R>,
   reportBad: (machine: Lists.BadLine | Machines.BadMachine) => Effect.Effect<void>,
+  onNamed: (id: string, name: string) => void = () => undefined,
 ) =>
   all.pipe(
     Stream.mapEffect(
       (machine): Effect.Effect<string | Lists.BadLine | Machines.BadMachine, ApiError, DefenderApi> =>
-        typeof machine === "string" || "message" in machine ? Effect.succeed(machine) : Lookup.machineIdOf(machine),
+        typeof machine === "string" || "message" in machine
+          ? Effect.succeed(machine)
+          : Effect.tap(Lookup.machineIdOf(machine), (id) =>
+              Effect.sync(() => {
+                if (typeof id === "string") onNamed(id, machine.name)
+              }),
+            ),
       { concurrency: 4 },
     ),
     Stream.mapEffect((machine) =>

@@ -16,7 +16,7 @@ import * as EventOutput from "../../output/EventOutput.ts"
 import * as FleetProgress from "../../output/FleetProgress.ts"
 import * as Execution from "./execution.ts"
 
-export interface Options extends Pick<EventOutput.Options, "json" | "quiet" | "noProgress" | "onOutcome"> {}
+export interface Options extends Pick<EventOutput.Options, "json" | "quiet" | "names" | "noProgress" | "onOutcome"> {}
 
 /** What is reported before the events of a run: that it was submitted, and what was left out. */
 export type Introduce = (output: EventOutput.EventOutput) => Effect.Effect<void>

@@ -92,7 +92,7 @@ const linesOf = (status: Status, directory: string): ReadonlyArray<string> => {
     machinesLine(status),
     `${Format.counted(results, "result")} (${Format.bytes(bytes)}), ${Format.count(failed)} failed${last}.`,
     ...damageNotes(damaged, Format.counted),
-    ...(reasons.size === 0 ? [] : [...FailureReasons.lines(reasons), FailureReasons.whereToLook(directory)]),
+    ...(reasons.size === 0 ? [] : [...FailureReasons.lines(reasons), `${FailureReasons.whereToLook(directory)}.`]),
   ]
 }
 

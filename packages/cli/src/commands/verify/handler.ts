@@ -13,6 +13,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Failure from "../../Failure.ts"
 import * as ResultsDirectory from "../../input/ResultsDirectory.ts"
+import * as CommandText from "../../output/CommandText.ts"
 import * as Format from "../../output/Format.ts"
 import * as StandardError from "../../output/StandardError.ts"
 import { printable, printableJson } from "../../output/Printable.ts"
@@ -39,7 +40,7 @@ export const verify = Effect.fnUntraced(
     let print = Console.log
     const report = Effect.fnUntraced(function* (event: Verification.Event) {
       summary = Verification.tally(summary, event)
-      const message = messageOf(event)
+      const message = messageOf(event, directory)
       if (message !== undefined) yield* StandardError.write(`live-response: ${printable(message)}`)
       if (json) yield* print(yield* toJson(event))
     })
@@ -73,7 +74,7 @@ export const verify = Effect.fnUntraced(
 )
 
 /** The message on standard error. */
-const messageOf = (event: Verification.Event): string | undefined => {
+const messageOf = (event: Verification.Event, directory: string): string | undefined => {
   switch (event.event) {
     case "verified":
       return event.unchecked === true
@@ -82,7 +83,7 @@ const messageOf = (event: Verification.Event): string | undefined => {
     case "differs":
       return `${event.path} differs from its record in the manifest: ${event.message}`
     case "missing":
-      return `${event.path} is missing; download it again: live-response download ${keyOf(event)}`
+      return `${event.path} is missing; download it again: ${CommandText.download(keyOf(event), directory)}`
     case "unrecorded":
       return `${event.path} is not recorded in the manifest, so nothing says what was downloaded; move it away and download the result again`
     case "damaged":

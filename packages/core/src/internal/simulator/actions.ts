@@ -175,8 +175,9 @@ export const packageOf = (self: Actions, id: string, now: number): Rejection | A
 /** Cancels an action. */
 export const cancel = (self: Actions, id: string, body: unknown, now: number): Rejection | ActionRecord => {
   const action = self.running.get(id)
-  if (action === undefined) return unknownAction(id)
-  if (Action.isFinished(action, now)) return reject(400, "InvalidInput", "The machine action has finished.")
+  if (action === undefined && !self.ofResults.has(id)) return unknownAction(id)
+  if (action === undefined || Action.isFinished(action, now))
+    return reject(400, "InvalidInput", "The machine action has finished.")
   const comment = Option.match(decodeCancellation(body), { onNone: () => "", onSome: ({ Comment }) => Comment })
   action.cancelled = { at: now, comment }
   return Action.recordOf(action, now)

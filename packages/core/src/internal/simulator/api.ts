@@ -90,7 +90,11 @@ const getLink = Effect.fnUntraced(function* (self: Api, { id, index }: Route, ur
   const fault = blob?.linkFaults.shift()
   const failed = Faults.replaced(fault, 30, fault?.fault === "throttle" && fault.retryAfter !== undefined)
   if (failed !== undefined) return failed
-  if (blob === undefined) return apiError(404, "ResourceNotFound", `Machine action ${id} was not found`)
+  if (blob === undefined) {
+    const action = Actions.get(self.actions, id.toLowerCase(), now)
+    if (action instanceof Rejection) return refusal(action)
+    return apiError(404, "ResourceNotFound", `Machine action ${id} has no result ${index}`)
+  }
   return HttpServerResponse.jsonUnsafe({
     ...contextOf(url, "Edm.String"),
     value: yield* Blobs.makeLink(self.blobs, blob, self.blobOrigin ?? url.origin, now),
