@@ -64,7 +64,7 @@ export const make = ({ patiently }: Pick<Database, "patiently">) => {
       const answer = (entry: Request.Entry<Claim>) => {
         const row = free.get(entry.request.tenant)
         if (row === undefined) return claimAlone(entry)
-        // Whoever claims the same tenant too becomes its next owner.
+        // Another claim of the same tenant makes its next owner.
         free.delete(row.tenant)
         return Effect.sync(() => entry.completeUnsafe(Exit.succeed(row)))
       }
