@@ -106,7 +106,8 @@ describe("serve", () => {
       assert.deepStrictEqual([exitCode, stdout], [0, ""], stderr)
       assert.match(stderr, /Z {2}info: stopping\n\S+Z {2}info: stopped\n$/)
       // Warnings too: of a line that was written at night, a file has no other time.
-      for (const line of stderr.trimEnd().split("\n")) assert.match(line, /^\d{4}(-\d\d){2}T[\d:.]+Z {2}(info|warning|error): /)
+      for (const line of stderr.trimEnd().split("\n"))
+        assert.match(line, /^\d{4}(-\d\d){2}T[\d:.]+Z {2}(info|warning|error): /)
       assert.match(stderr, /info: Contoso: this runner collects it, as owner \d+\n/)
       assert.notInclude(stderr, SimulatedTenant.secret)
       assert.deepStrictEqual(

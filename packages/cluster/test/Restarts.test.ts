@@ -49,22 +49,24 @@ describe("Restarts.untilItEnds", () => {
     }),
   )
 
-  it.effect("takes a failure after a minute of work for a new one: it is logged, and the work starts again at once", () =>
-    Effect.gen(function* () {
-      const { fiber, lines, repeated } = yield* watched((starts) =>
-        Effect.andThen(starts % 10 === 0 ? Effect.sleep("1 hour") : Effect.void, Effect.fail("no sign-in")),
-      )
-      yield* TestClock.adjust("1 hour")
-      assert.strictEqual(repeated.length, 10)
-      assert.deepStrictEqual(lines, [failed, "Info: the work has not failed for a minute"])
-      // The ninth start came within ten minutes, so the next failure is within the second hour.
-      yield* TestClock.adjust("10 minutes")
-      const before = repeated.length
-      assert.isAbove(before, 10)
-      assert.deepStrictEqual(lines.slice(2), [failed])
-      assert.isFalse(repeated[10])
-      yield* Fiber.interrupt(fiber)
-    }),
+  it.effect(
+    "takes a failure after a minute of work for a new one: it is logged, and the work starts again at once",
+    () =>
+      Effect.gen(function* () {
+        const { fiber, lines, repeated } = yield* watched((starts) =>
+          Effect.andThen(starts === 10 ? Effect.sleep("1 hour") : Effect.void, Effect.fail("no sign-in")),
+        )
+        yield* TestClock.adjust("1 hour")
+        assert.strictEqual(repeated.length, 10)
+        assert.deepStrictEqual(lines, [failed, "Info: the work has not failed for a minute"])
+        // The ninth start came within ten minutes, so the next failure is within the second hour.
+        yield* TestClock.adjust("10 minutes")
+        const before = repeated.length
+        assert.isAbove(before, 10)
+        assert.deepStrictEqual(lines.slice(2), [failed])
+        assert.isFalse(repeated[10])
+        yield* Fiber.interrupt(fiber)
+      }),
   )
 
   it.effect("ends with the work", () =>

@@ -17,7 +17,8 @@ const decodeState = Schema.decodeUnknownOption(
  */
 const passes = /^(08|57P|57014|55P03|40)/
 
-const hasState = (state: RegExp) =>
+const hasState =
+  (state: RegExp) =>
   ({ reason }: SqlError): boolean =>
     Option.exists(decodeState(reason.cause), ({ code }) => state.test(code))
 
