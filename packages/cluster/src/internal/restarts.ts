@@ -9,6 +9,8 @@ export const IsRepeated = Context.Reference<boolean>("@live-response/cluster/int
   defaultValue: () => false,
 })
 
+const mayRestart = (cause: Cause.Cause<unknown>) => !Cause.hasInterruptsOnly(cause)
+
 const longest = "1 minute"
 
 /** An error of Entra or of the API names the request that it is about. */
@@ -49,7 +51,6 @@ export const untilItEnds = <E, R>(name: string, effect: Effect.Effect<void, E, R
         Effect.andThen(Effect.delay(recover, longest), Effect.never),
       )
     }).pipe(Effect.sandbox, Effect.tapError(report))
-    const mayRestart = (cause: Cause.Cause<E>) => !Cause.hasInterruptsOnly(cause)
     return attempt.pipe(
       Effect.retry({ schedule: waits, while: (cause) => mayRestart(cause) && !hasRecovered }),
       // What failed after it had recovered waits as after its first failure.
