@@ -4,18 +4,17 @@
  * @since 0.1.0
  */
 import type { PgClient } from "@effect/sql-pg/PgClient"
-import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Reactivity from "effect/reactivity/Reactivity"
-import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type { SqlError } from "effect/sql/SqlError"
 import type * as Database from "./Database.ts"
 import type { DatabaseError } from "./DatabaseError.ts"
 import * as Connection from "./internal/connection.ts"
 import * as Engine from "./internal/engine.ts"
+import * as Restarts from "./internal/restarts.ts"
 import { applicationName } from "./internal/runnerNames.ts"
 
 /**
@@ -46,8 +45,8 @@ export interface Service {
    *
    * **Details**
    *
-   * An effect that fails is logged and started again, after a second, doubled up to a minute. It disturbs no other. One that
-   * ends is not started again by this runner.
+   * An effect that fails is logged and started again, after a second, doubled up to a minute. It disturbs no other. The same failure
+   * again is logged for debugging only, until the effect has run for a minute. One that ends is not started again by this runner.
    *
    * **Gotchas**
    *
@@ -84,17 +83,6 @@ class Connections extends Context.Service<
   { readonly client: PgClient; readonly fromSqlError: (error: SqlError) => DatabaseError }
 >()("@live-response/cluster/Cluster/Connections") {}
 
-const restart = Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("1 minute")]).pipe(Schedule.jittered)
-
-const untilItEnds = <E, R>(name: string, effect: Effect.Effect<void, E, R>): Effect.Effect<void, never, R> =>
-  Effect.sandbox(effect).pipe(
-    Effect.tapError((cause) =>
-      Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logError(`${name} failed and is started again`, cause),
-    ),
-    Effect.retry({ schedule: restart, while: (cause) => !Cause.hasInterruptsOnly(cause) }),
-    Effect.ignore,
-  )
-
 /**
  * Joins the cluster of the database, with connections of its own.
  *
@@ -120,7 +108,7 @@ export const layer = ({ runner, ...options }: Options): Layer.Layer<Cluster, Dat
       const { leave, register } = yield* Engine.join(client, runner, fromSqlError)
       return {
         each: (name, effect, { annotations = {} } = {}) =>
-          register(name, Effect.annotateLogs(untilItEnds(name, effect), annotations)),
+          register(name, Effect.annotateLogs(Restarts.untilItEnds(name, effect), annotations)),
         leave,
       }
     }),

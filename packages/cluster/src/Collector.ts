@@ -26,6 +26,8 @@ import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import type { Database } from "./Database.ts"
 import type { DatabaseError } from "./DatabaseError.ts"
+import * as Outage from "./internal/outage.ts"
+import * as Restarts from "./internal/restarts.ts"
 import { spread } from "./internal/spread.ts"
 import type { OpenRuns } from "./OpenRuns.ts"
 import * as PgFleetJournal from "./PgFleetJournal.ts"
@@ -142,15 +144,19 @@ const servicesOf = (tenant: Tenant, options: Options) => {
   )
 }
 
-/** What the log and the status say of an event. Results that are stored are in the manifest. */
-const report = Effect.fnUntraced(function* (event: Follow.Event) {
+/**
+ * What the log and the status say of an event. Results that are stored are in the manifest. The log has the first of the searches that
+ * fail, because a line a minute for each tenant would hide all else while the network is away; the status has the last one.
+ */
+const report = Effect.fnUntraced(function* (searches: Outage.Outage, event: Follow.Event) {
   const status = yield* TenantStatus.TenantStatus
   const owner = yield* TenantOwner.TenantOwner
   switch (event.event) {
     case "searched":
+      yield* searches.works
       return yield* status.looked(owner)
     case "unavailable":
-      yield* Effect.logWarning(`${event.message}; it is tried again`)
+      yield* searches.failed(`${event.message}; it is tried again`)
       return yield* status.failed(owner, "search", event.message)
     case "offline":
       return yield* status.failed(owner, "search", event.message)
@@ -178,7 +184,8 @@ const follow = Effect.fnUntraced(function* (tenant: Tenant, { extract }: Options
     concurrency: limits.transfersPerUser,
     extract,
   })
-  yield* Stream.runForEach(events, report)
+  const searches = Outage.make("the API is searched again")
+  yield* Stream.runForEach(events, (event) => report(searches, event))
 })
 
 const spreadSearches = (timing: Timing.Settings): Timing.Settings => ({ ...timing, follow: spread(timing.follow) })
@@ -205,7 +212,8 @@ const failingOf = (error: CollectorError): TenantStatus.Failing =>
 const asOwner = Effect.fnUntraced(function* (tenant: Tenant, options: Options) {
   const status = yield* TenantStatus.TenantStatus
   const owner = yield* TenantOwner.TenantOwner
-  yield* Effect.logInfo(`this runner collects it, as owner ${owner.epoch}`)
+  const level = (yield* Restarts.IsRepeated) ? "Debug" : "Info"
+  yield* Effect.logWithLevel(level)(`this runner collects it, as owner ${owner.epoch}`)
   yield* work(tenant, options).pipe(
     Effect.mapError((error) => (error._tag === "StoreError" ? StoreError.ofService(error) : error)),
     Effect.tapError((error) =>

@@ -79,18 +79,28 @@ const make = Effect.fnUntraced(function* (options: Options) {
       }),
     )
   // However many statements wait for it.
-  const outage = Outage.make(`PostgreSQL at ${name} answers again`)
+  const away = Outage.make(`PostgreSQL at ${name} answers again`)
+  const lacking = Outage.make(`PostgreSQL at ${name} works again`)
   const service: Service = {
     name,
     query,
     patiently: (use) =>
-      query(use).pipe(
-        Effect.tapError((error) =>
-          error.isRetryable ? outage.failed(`${error.message}; what needs it waits`) : Effect.void,
-        ),
-        Effect.retry({ schedule: untilItAnswers, while: ({ isRetryable }) => isRetryable }),
-        Effect.tap(outage.works),
-      ),
+      Effect.suspend(() => {
+        // A server that accepts no writes answers others: only a statement that it did not accept shows that it works again.
+        let wasRefused = false
+        const report = (error: DatabaseError) => {
+          if (!error.isRetryable) return Effect.void
+          const message = `${error.message}; what needs it waits`
+          if (error.reason._tag === "Unreachable") return away.failed(message)
+          wasRefused = true
+          return Effect.andThen(away.works, lacking.failed(message))
+        }
+        return query(use).pipe(
+          Effect.tapError(report),
+          Effect.retry({ schedule: untilItAnswers, while: ({ isRetryable }) => isRetryable }),
+          Effect.tap(() => Effect.andThen(away.works, wasRefused ? lacking.works : Effect.void)),
+        )
+      }),
   }
   return service
 })

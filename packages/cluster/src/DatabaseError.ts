@@ -30,6 +30,20 @@ export class ReadOnly extends Schema.TaggedError<ReadOnly>("@live-response/clust
 ) {}
 
 /**
+ * The database answers, and has not enough for what is asked: its disk or its memory is full, or there are as many connections as it
+ * allows.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class Exhausted extends Schema.TaggedError<Exhausted>("@live-response/cluster/DatabaseError/Exhausted")(
+  "Exhausted",
+  {
+    description: Schema.String,
+  },
+) {}
+
+/**
  * The URL of the database is not one, or a part of it is wrong: `problem` says which, without a password.
  *
  * @since 0.1.0
@@ -101,6 +115,7 @@ export class NewerSchema extends Schema.TaggedError<NewerSchema>("@live-response
 export const Reason = Schema.Union([
   Unreachable,
   ReadOnly,
+  Exhausted,
   InvalidAddress,
   TlsFailed,
   Refused,
@@ -151,6 +166,8 @@ export class DatabaseError extends Schema.TaggedError<DatabaseError>("@live-resp
         return `it does not answer (${reason.description}); is it up, and is the address right?`
       case "ReadOnly":
         return `it accepts no writes (${reason.description}); is it a standby, or is its disk nearly full?`
+      case "Exhausted":
+        return `it has not enough for this (${reason.description}); free space on its disk, or raise its limit of connections or that of the role`
       case "InvalidAddress":
         return `its URL ${reason.problem}; correct it (LIVE_RESPONSE_DATABASE_URL)`
       case "TlsFailed":
@@ -166,6 +183,7 @@ export class DatabaseError extends Schema.TaggedError<DatabaseError>("@live-resp
 
   /** Whether a retry may succeed. */
   get isRetryable(): boolean {
-    return this.reason._tag === "Unreachable" || this.reason._tag === "ReadOnly"
+    const { _tag } = this.reason
+    return _tag === "Unreachable" || _tag === "ReadOnly" || _tag === "Exhausted"
   }
 }

@@ -22,7 +22,7 @@ const fromDatabaseError = ({ database, description, reason }: DatabaseError) =>
   new QuotaStoreError({
     store: `PostgreSQL at ${database}`,
     reason:
-      reason._tag === "Unreachable" || reason._tag === "ReadOnly"
+      reason._tag === "Unreachable" || reason._tag === "ReadOnly" || reason._tag === "Exhausted"
         ? new Unreachable({ description: reason.description })
         : new Unusable({ description }),
     advice: "check the database (LIVE_RESPONSE_DATABASE_URL)",

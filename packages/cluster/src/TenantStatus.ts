@@ -63,19 +63,17 @@ export const Status = Schema.Struct({
 export type Status = typeof Status.Type
 
 /**
- * How far collecting is behind: the time since the last successful search, or since the oldest action that may be open. None
- * if the API was never searched.
+ * How far collecting is behind: the time since the last successful search. None if the API was never searched.
+ *
+ * **Gotchas**
+ *
+ * An action that was found, and whose session or results are still in progress, is not behind: `open` counts those.
  *
  * @since 0.1.0
  * @category conversions
  */
-export const lagOf = (
-  { handledUntil, lookedAt, open }: Pick<Status, "handledUntil" | "lookedAt" | "open">,
-  now: DateTime.Utc,
-): Option.Option<Duration.Duration> =>
-  Option.map(Option.fromNullishOr(open > 0 ? (handledUntil ?? lookedAt) : lookedAt), (since) =>
-    DateTime.distance(since, now),
-  )
+export const lagOf = ({ lookedAt }: Pick<Status, "lookedAt">, now: DateTime.Utc): Option.Option<Duration.Duration> =>
+  Option.map(Option.fromNullishOr(lookedAt), (since) => DateTime.distance(since, now))
 
 /**
  * What failed, and so what must succeed before the error is removed: a `search` of the API, or the `work` on results. Searches

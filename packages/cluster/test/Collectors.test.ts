@@ -14,6 +14,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
@@ -208,4 +209,30 @@ describe("Collectors.layer", () => {
       yield* until(tenant, ({ completed, failed }) => completed === 1 && failed === 0)
     }).pipe(Effect.scoped, Effect.provide(environment)),
   )
+
+  it.live("says that a tenant can't be searched, in its status and once in the log, until a search succeeds", () => {
+    const lines: Array<string> = []
+    const logger = Logger.make(({ message }) => lines.push(String(message)))
+    return Effect.gen(function* () {
+      const { simulator, tenant } = yield* simulated("contoso", [])
+      yield* startRunner({ retries: 0 })
+      yield* until(tenant, ({ lookedAt }) => lookedAt !== undefined)
+      const outage = Array.from({ length: 4 }, () => ({ fault: "status", status: 503 }) as const)
+      yield* simulator.addFaults("list", outage)
+      const failing = yield* until(tenant, ({ error }) => error !== undefined)
+      assert.match(failing?.error ?? "", /503/)
+      yield* Effect.sync(() => lines.includes("the API is searched again")).pipe(
+        Effect.delay("20 millis"),
+        Effect.repeat({ until: (isSaid) => isSaid }),
+      )
+      yield* until(tenant, ({ error }) => error === undefined)
+      const failed = (yield* simulator.calls).filter(({ kind, status }) => kind === "list" && status === 503)
+      assert.lengthOf(failed, outage.length)
+      assert.lengthOf(
+        lines.filter((line) => line.endsWith("; it is tried again")),
+        1,
+        lines.join("\n"),
+      )
+    }).pipe(Effect.scoped, Effect.provide([environment, Logger.layer([logger])]))
+  })
 })

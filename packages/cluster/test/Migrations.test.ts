@@ -1,11 +1,13 @@
 import { assert, layer as shared } from "@effect/vitest"
 import * as Database from "@live-response/cluster/Database"
+import { DatabaseError } from "@live-response/cluster/DatabaseError"
 import * as Migrations from "@live-response/cluster/Migrations"
 import * as Postgres from "@live-response/cluster/testing/PostgresServer"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as Queue from "effect/Queue"
 import * as Redacted from "effect/Redacted"
 
 /** Opens the database, uses it, and closes it. */
@@ -253,6 +255,49 @@ shared(Layer.orDie(Postgres.layer), { excludeTestServices: true })("Database.lay
           "Info: PostgreSQL answers again",
         ],
       )
+    }),
+  )
+
+  it.effect("says once that a server accepts no writes, although it answers what only reads", () =>
+    Effect.gen(function* () {
+      const { runner } = yield* Postgres.PostgresServer
+      const lines = yield* Queue.unbounded<string>()
+      const logger = Logger.make(({ logLevel, message }) => Queue.offerUnsafe(lines, `${logLevel}: ${String(message)}`))
+      yield* within(Database.layer({ url: runner, maxConnections: 1 }), ({ patiently }) =>
+        Effect.gen(function* () {
+          yield* patiently((sql) => sql`set default_transaction_read_only = on`)
+          const write = yield* Effect.forkChild(
+            patiently((sql) => sql`update live_response.tenants set name = name where false`),
+          )
+          assert.match(
+            yield* Queue.take(lines),
+            /^Warn: .*it accepts no writes \(.*\); is it a standby, or is its disk nearly full\?; what needs it waits$/,
+          )
+          for (let i = 0; i < 3; i++) yield* patiently((sql) => sql`select 1`)
+          yield* patiently((sql) => sql`set default_transaction_read_only = off`)
+          yield* Fiber.join(write)
+          assert.match(yield* Queue.take(lines), /^Info: PostgreSQL at \S+ works again$/)
+        }),
+      ).pipe(Effect.provide(Logger.layer([logger])))
+      assert.strictEqual(yield* Queue.size(lines), 0)
+    }),
+  )
+
+  it.effect("waits for a server that has no connection left, and says whose limit that is", () =>
+    Effect.gen(function* () {
+      const { runner, superuser } = yield* Postgres.PostgresServer
+      const administer = (statement: string) =>
+        within(Database.layerUnchecked({ url: superuser }), ({ query }) => query((sql) => sql.unsafe(statement)))
+      const url = new URL(Redacted.value(runner))
+      yield* administer(`create role crowded login password '${url.password}' connection limit 0`)
+      url.username = "crowded"
+      const error = yield* openingFails(Redacted.make(url.href))
+      yield* administer("drop role crowded")
+      assert.match(
+        error.message,
+        /it has not enough for this \(too many connections for role "crowded"\); free space on its disk, or raise its limit of connections or that of the role$/,
+      )
+      assert.isTrue(error instanceof DatabaseError && error.isRetryable)
     }),
   )
 })

@@ -65,6 +65,12 @@ export interface Options<E, R> {
   /** Called after each round with the position reached. The next round starts when it returns. */
   readonly onPosition?: ((position: Position) => Effect.Effect<void, E, R>) | undefined
 
+  /**
+   * Called after each search: with the error of one that failed and is repeated, without one after a success. By default the first of
+   * several errors is logged.
+   */
+  readonly onSearch?: ((error: ApiError | undefined) => Effect.Effect<void>) | undefined
+
   /** The number of final actions held in memory until they are taken. By default 5,000. */
   readonly bufferSize?: number | undefined
 }
@@ -135,6 +141,14 @@ const advance = (state: State, newest: DateTime.Utc, now: DateTime.Utc): void =>
   const since = DateTime.toEpochMillis(state.since)
   for (const [id, created] of state.listed) if (created < since) state.listed.delete(id)
 }
+
+/** Logs the first of several errors. */
+const logFirst = (state: State) => (error: ApiError | undefined) =>
+  Effect.suspend(() => {
+    const isFirst = error !== undefined && !state.isFailing
+    state.isFailing = error !== undefined
+    return isFirst ? Effect.logWarning(`${error.message}; it is tried again`) : Effect.void
+  })
 
 const sinceFilter = (since: DateTime.Utc, filter: ActionFilter.ActionFilter | undefined) =>
   filter === undefined ? ActionFilter.since(since) : ActionFilter.all(ActionFilter.since(since), filter)
@@ -223,6 +237,8 @@ const make = Effect.fnUntraced(function* <E, R>(options: Options<E, R>) {
     return action.isFinal ? watching.emitListed(action) : watching.watch(action.id)
   }
 
+  const { onSearch = logFirst(state) } = options
+
   /** Reads the list from its start, up to the action for which the buffer has no space. */
   const readList = Effect.gen(function* () {
     followClock(state, yield* DateTime.now)
@@ -241,8 +257,8 @@ const make = Effect.fnUntraced(function* <E, R>(options: Options<E, R>) {
       return Effect.as(receive(action, created), true)
     })
     state.isReached = true
-    state.isFailing = false
     if (!state.isBehind) advance(state, newest, yield* DateTime.now)
+    yield* onSearch(undefined)
   })
 
   const onListError = (error: ApiError) => {
@@ -251,9 +267,7 @@ const make = Effect.fnUntraced(function* <E, R>(options: Options<E, R>) {
     if (!state.isReached || !isTransient(error) || (patience !== undefined && gaveUp(error) !== undefined)) {
       return Effect.fail(error)
     }
-    if (state.isFailing) return Effect.void
-    state.isFailing = true
-    return Effect.logWarning(`${error.message}; it is tried again`)
+    return onSearch(error)
   }
 
   // A list that did not fit is read again from its start, so only once half of the buffer has been taken.

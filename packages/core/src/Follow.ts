@@ -18,6 +18,7 @@ import * as AbsentResult from "./AbsentResult.ts"
 import * as ActionFeed from "./ActionFeed.ts"
 import type { ActionFilter } from "./ActionFilter.ts"
 import type { ActionWatch } from "./ActionWatch.ts"
+import type { ApiError } from "./ApiError.ts"
 import { type BatchError, isTransient, Outage, type StorageRefused } from "./BatchError.ts"
 import type * as BatchEvent from "./BatchEvent.ts"
 import { CredentialError } from "./CredentialError.ts"
@@ -183,15 +184,29 @@ const onEvent = Effect.fnUntraced(function* (
   }
 })
 
-/** Reports each search for new actions with the time of the next one: the very wait that the feed starts, which may be a random one. */
+/**
+ * Reports each search for new actions with the time of the next one: the very wait that the feed starts, which may be a random one. Of
+ * searches that fail, the first one is reported.
+ */
 const makeSearches = Effect.gen(function* () {
-  const latest = yield* Queue.sliding<FollowEvent.Searched>(1)
+  const latest = yield* Queue.sliding<FollowEvent.Searched | FollowEvent.Unavailable>(1)
+  let isFailing = false
   const report = (delay: Duration.Duration) =>
-    Effect.flatMap(DateTime.now, (at) =>
-      Queue.offer(latest, FollowEvent.Searched.make({ at, next: DateTime.addDuration(at, delay) })),
-    )
+    isFailing
+      ? Effect.void
+      : Effect.flatMap(DateTime.now, (at) =>
+          Queue.offer(latest, FollowEvent.Searched.make({ at, next: DateTime.addDuration(at, delay) })),
+        )
+  const onSearch = (error: ApiError | undefined) =>
+    Effect.suspend(() => {
+      const isFirst = !isFailing
+      isFailing = error !== undefined
+      if (error === undefined || !isFirst) return Effect.void
+      return Effect.flatMap(unavailable(error), (event) => Queue.offer(latest, event))
+    })
   return {
     events: Stream.fromQueue(latest),
+    onSearch,
     reported: (timing: Timing.Settings): Timing.Settings => ({
       ...timing,
       follow: Schedule.modifyDelay(timing.follow, ({ duration }) => Effect.as(report(duration), duration)),
@@ -226,6 +241,7 @@ const attempt = Effect.fnUntraced(function* <E, R>(options: Options<E, R>, onRea
     filter,
     from: stored ?? ActionFeed.Position.make({ since: options.since, open: [] }),
     onPosition: (position) => Effect.andThen(onReached, positions.save(key, position)),
+    onSearch: searches.onSearch,
   }).pipe(Stream.updateService(Timing.Timing, searches.reported))
   const openResults = Effect.fnUntraced(function* (finished: ActionFeed.FinishedAction) {
     const refs = isSelected(finished.action) ? tracker.open(finished) : []

@@ -24,7 +24,7 @@ export class Resumed extends Schema.Class<Resumed>("@live-response/core/FollowEv
 }) {}
 
 /**
- * A search for new actions has finished; the next one starts at `next`.
+ * A search for new actions has succeeded; the next one starts at `next`.
  *
  * @since 0.1.0
  * @category events
@@ -48,8 +48,8 @@ export class GaveUp extends Schema.Class<GaveUp>("@live-response/core/FollowEven
 }) {}
 
 /**
- * Nothing can be downloaded because of `error`, which is transient: following starts again from its position after a
- * wait.
+ * No new action is found, or nothing can be downloaded, because of `error`, which is transient: it is tried again after a wait. Of several
+ * searches that fail, the first one is reported.
  *
  * @since 0.1.0
  * @category events

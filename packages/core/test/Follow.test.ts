@@ -156,6 +156,32 @@ describe("Follow.run", () => {
     }).pipe(Effect.scoped, Effect.provide(layer)),
   )
 
+  it.effect("reports the first of several searches that fail, and no search before one succeeds", () =>
+    Effect.gen(function* () {
+      const simulator = yield* Simulator.Simulator
+      const seen: Array<string> = []
+      const failed = Effect.map(
+        simulator.calls,
+        (calls) => calls.filter(({ kind, status }) => kind === "list" && status === 503).length,
+      )
+      yield* follow({}, (event) =>
+        Effect.map(failed, (count) => {
+          if (event.event === "searched") seen.push(`searched after ${count}`)
+          if (event.event === "unavailable") seen.push(event.message)
+        }),
+      )
+      yield* pass("10 seconds")
+      yield* simulator.addFaults(
+        "list",
+        Array.from({ length: 60 }, () => ({ fault: "status", status: 503 }) as const),
+      )
+      yield* pass("1 hour")
+      assert.strictEqual(seen[0], "searched after 0")
+      assert.match(seen[1] ?? "", /503/)
+      assert.deepStrictEqual(new Set(seen.slice(2)), new Set(["searched after 60"]))
+    }).pipe(Effect.scoped, Effect.provide(layer)),
+  )
+
   it.effect("says when the next search really starts, where the wait is a random one", () =>
     Effect.gen(function* () {
       const searches: Array<{ readonly at: number; readonly next: number }> = []

@@ -26,6 +26,9 @@ let current: Write = (line) => void process.stderr.write(`${line}\n`)
 /** Whether each message is a JSON object. */
 let isJson = false
 
+/** Whether each message gets its time and level where it is written. */
+let isTimed = false
+
 export const write = (line: string, level: Level = "info"): Effect.Effect<void> =>
   Effect.sync(() => current(line, level))
 
@@ -43,16 +46,29 @@ export const through = (other: Write): Effect.Effect<void, never, Scope.Scope> =
       }),
   ).pipe(Effect.asVoid)
 
+const nowFrom = (clock: Clock.Clock) => DateTime.formatIso(DateTime.makeUnsafe(clock.currentTimeMillisUnsafe()))
+
+const withoutName = (message: string) => message.replace(/^live-response: /, "")
+
 /** Writes each message as a JSON object in a line until the scope closes, for programs that collect logs. */
 export const asJson: Effect.Effect<void, never, Scope.Scope> = Effect.gen(function* () {
   const clock = yield* Clock.Clock
   const write = current
-  const at = () => DateTime.formatIso(DateTime.makeUnsafe(clock.currentTimeMillisUnsafe()))
   isJson = true
   yield* Effect.addFinalizer(() => Effect.sync(() => void (isJson = false)))
   yield* through((message, level, fields) =>
-    write(JSON.stringify({ at: at(), level, ...fields, message: message.replace(/^live-response: /, "") }), level),
+    write(JSON.stringify({ at: nowFrom(clock), level, ...fields, message: withoutName(message) }), level),
   )
+})
+
+/** Begins each message with its date, time and level until the scope closes: those of a service are read days later. JSON has all that. */
+export const withTimes: Effect.Effect<void, never, Scope.Scope> = Effect.gen(function* () {
+  if (isJson) return
+  const clock = yield* Clock.Clock
+  const write = current
+  isTimed = true
+  yield* Effect.addFinalizer(() => Effect.sync(() => void (isTimed = false)))
+  yield* through((message, level) => write(`${nowFrom(clock)}  ${level}: ${withoutName(message)}`, level))
 })
 
 const levelOf = (level: LogLevel.LogLevel): Level => {
@@ -81,6 +97,7 @@ export const logger = Logger.make<unknown, void>(({ cause, date, fiber, logLevel
   const tenant = tenantOf(fiber)
   if (isJson) return current(said, level, tenant === undefined ? {} : { tenant })
   const text = tenant === undefined ? said : `${tenant}: ${said}`
+  if (isTimed) return current(text, level)
   const isWarning = level === "warning" || level === "error"
   current(
     isWarning

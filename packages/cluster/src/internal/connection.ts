@@ -7,6 +7,7 @@ import type * as Redacted from "effect/Redacted"
 import type { SqlError } from "effect/sql/SqlError"
 import {
   DatabaseError,
+  Exhausted,
   InvalidAddress,
   ReadOnly,
   type Reason,
@@ -50,6 +51,7 @@ export const connect = Effect.fnUntraced(function* (options: Options) {
     const tls = SqlErrors.tlsProblem(error)
     if (tls !== undefined) return failed(new TlsFailed({ problem: tls, description }))
     if (SqlErrors.isReadOnly(error)) return failed(new ReadOnly({ description }))
+    if (SqlErrors.isExhausted(error)) return failed(new Exhausted({ description }))
     return failed(SqlErrors.isTransient(error) ? new Unreachable({ description }) : new Refused({ description }))
   }
   const client = yield* PgClient.make({

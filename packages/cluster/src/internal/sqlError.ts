@@ -10,16 +10,23 @@ const decodeState = Schema.decodeUnknownOption(
 )
 
 /**
- * The classes of states that pass: connections (08), resources (53), a server that an operator stops or that starts (57P),
+ * The classes of states that pass: connections (08), a server that an operator stops or that starts (57P),
  * statements that were cancelled because they took too long (57014), locks and conflicts (55P03, 40).
  *
  * @see https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
-const passes = /^(08|53|57P|57014|55P03|40)/
+const passes = /^(08|57P|57014|55P03|40)/
+
+const hasState =
+  (state: RegExp) =>
+  ({ reason }: SqlError): boolean =>
+    Option.exists(decodeState(reason.cause), ({ code }) => state.test(code))
 
 /** A statement that writes, at a server that accepts none: it waits for the next primary, or for space. */
-export const isReadOnly = ({ reason }: SqlError): boolean =>
-  Option.exists(decodeState(reason.cause), ({ code }) => code === "25006")
+export const isReadOnly = hasState(/^25006$/)
+
+/** What a server has not enough of: disk, memory or connections. */
+export const isExhausted = hasState(/^53/)
 
 /** PgBouncer says this of every connection until its settings are changed. Its state is that of all its errors, 08P01. */
 const neverPasses = /^unsupported startup parameter/

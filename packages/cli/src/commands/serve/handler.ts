@@ -48,4 +48,8 @@ const withLevel =
     )
 
 export const serve = (options: Options) =>
-  Stop.untilStopped(work(options)).pipe(withLevel(options), Effect.mapError(Failure.fromError))
+  Effect.andThen(StandardError.withTimes, Stop.untilStopped(work(options))).pipe(
+    Effect.scoped,
+    withLevel(options),
+    Effect.mapError(Failure.fromError),
+  )
