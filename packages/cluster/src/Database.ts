@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import * as Schedule from "effect/Schedule"
+import * as Scope from "effect/Scope"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { DatabaseError, NewerSchema, OlderSchema, Unreachable } from "./DatabaseError.ts"
@@ -47,7 +48,13 @@ export interface Service {
    * Runs statements as `query` does, and again for as long as the database does not answer. The statements must be ones that can
    * run twice. It logs a warning when the database goes away, and one line when it answers again.
    */
-  readonly patiently: <A>(use: (sql: SqlClient) => Effect.Effect<A, SqlError>) => Effect.Effect<A, DatabaseError>
+  readonly patiently: <A>(
+    use: (sql: SqlClient) => Effect.Effect<A, SqlError>,
+    options?: {
+      /** For what can't wait behind all other statements of a busy program: it has a connection of its own. By default `false`. */
+      readonly isUrgent?: boolean | undefined
+    },
+  ) => Effect.Effect<A, DatabaseError>
 }
 
 /**
@@ -69,22 +76,30 @@ const untilItAnswers = Schedule.min([Schedule.exponential("200 millis"), Schedul
 const make = Effect.fnUntraced(function* (options: Options) {
   const { client, failed, fromSqlError, name, timeout } = yield* Connection.connect(options)
   const bound = Duration.sum(timeout, grace)
+  const scope = yield* Effect.scope
+  const urgent = yield* Effect.cached(
+    Connection.connect({ ...options, maxConnections: 1 }).pipe(
+      Effect.map(({ client }) => client),
+      Effect.provideContext(yield* Effect.context<Reactivity.Reactivity>()),
+      Scope.provide(scope),
+    ),
+  )
 
-  const query: Service["query"] = (use, { timeout = bound } = {}) =>
-    use(client).pipe(
-      Effect.mapError(fromSqlError),
-      Effect.timeoutOrElse({
-        duration: timeout,
-        orElse: () => Effect.fail(failed(new Unreachable({ description: "no answer in time" }))),
-      }),
-    )
+  const inTime = <A>(statement: Effect.Effect<A, DatabaseError>, timeout: Duration.Input = bound) =>
+    Effect.timeoutOrElse(statement, {
+      duration: timeout,
+      orElse: () => Effect.fail(failed(new Unreachable({ description: "no answer in time" }))),
+    })
+  const query: Service["query"] = (use, { timeout } = {}) => inTime(Effect.mapError(use(client), fromSqlError), timeout)
+  const urgently: Service["query"] = (use) =>
+    inTime(Effect.flatMap(urgent, (client) => Effect.mapError(use(client), fromSqlError)))
   // However many statements wait for it.
   const away = Outage.make(`PostgreSQL at ${name} answers again`)
   const lacking = Outage.make(`PostgreSQL at ${name} works again`)
   const service: Service = {
     name,
     query,
-    patiently: (use) =>
+    patiently: (use, { isUrgent = false } = {}) =>
       Effect.suspend(() => {
         // A server that accepts no writes answers others: only a statement that it did not accept shows that it works again.
         let wasRefused = false
@@ -95,7 +110,8 @@ const make = Effect.fnUntraced(function* (options: Options) {
           wasRefused = true
           return Effect.andThen(away.works, lacking.failed(message))
         }
-        return query(use).pipe(
+        const once = isUrgent ? urgently(use) : query(use)
+        return once.pipe(
           Effect.tapError(report),
           Effect.retry({ schedule: untilItAnswers, while: ({ isRetryable }) => isRetryable }),
           Effect.tap(() => Effect.andThen(away.works, wasRefused ? lacking.works : Effect.void)),

@@ -45,7 +45,8 @@ const claimed = (tenants: ReadonlyArray<string>, runner: string | null, lock: "s
 /** Claims a tenant, together with others that are claimed at the same time. */
 export const make = ({ patiently }: Pick<Database, "patiently">) => {
   const claim = (tenants: ReadonlyArray<string>, runner: string | null, lock: "skip locked" | "") =>
-    Effect.flatMap(patiently(claimed(tenants, runner, lock)), decode)
+    // A runner that takes tenants over has hundreds of other statements that wait for a connection.
+    Effect.flatMap(patiently(claimed(tenants, runner, lock), { isUrgent: lock === "skip locked" }), decode)
 
   /** Waits for the lock of the tenant, and holds up no other. */
   const claimAlone = (entry: Request.Entry<Claim>) =>
