@@ -129,7 +129,7 @@ describe("actions list", () => {
         const lines = output.split(/\r?\n/).filter((line) => line !== "")
         assert.match(
           lines[0] ?? "",
-          columns === 80 ? /^ID +STATUS +MACHINE$/ : /^ID +STATUS +MACHINE +CREATED +COMMANDS$/,
+          columns === 80 ? /^ID +STATUS +MACHINE +COMMANDS$/ : /^ID +STATUS +MACHINE +CREATED +COMMANDS$/,
         )
         // Signs of two columns count twice.
         for (const line of lines) assert.isAtMost(line.length + (line.match(/[工作站]/g) ?? []).length, columns)

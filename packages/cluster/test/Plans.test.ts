@@ -7,8 +7,8 @@ import { everyQuery, layerOf } from "./support/everyQuery.ts"
 import { fill } from "./support/manyRows.ts"
 import * as Plans from "./support/Plans.ts"
 
-/** Tables with a row for each tenant or each runner, and no more. */
-const small = /\bon (tenants|tenant_status|engine_\w+|migrations|quota_blocks)\b/
+/** Tables with a row for each tenant, each runner or each database, and no more. */
+const small = /\bon (tenants|tenant_status|engine_\w+|migrations|quota_blocks|pg_database)\b/
 
 const results = 100_000
 
