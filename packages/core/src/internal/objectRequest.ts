@@ -77,7 +77,10 @@ const quickLength = 4 * 1024 * 1024
 const unavailable = new Set([408, 429, 500, 502, 503, 504, 507])
 
 /** What services with the API of S3 say, with 403 or 400, where a bucket or its disks are full: such as `QuotaExceeded`. */
-const isFull = (code: string): boolean => /quota.*exceed|storagefull|insufficientstorage/i.test(code)
+const isFull = (code: string): boolean => {
+  const has = (words: string) => code.toLowerCase().includes(words)
+  return (has("quota") && has("exceed")) || has("storagefull") || has("insufficientstorage")
+}
 
 /** The first element of this name in a document of a store, whose names and texts have no entities that matter here. */
 export const elementOf = (document: string, name: string): string | undefined => {
