@@ -145,6 +145,15 @@ const tlsText = ({ description, problem }: TlsFailed): string => {
 }
 
 /**
+ * Whether what is wrong may pass, so that a statement is repeated.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isPassing = (reason: Reason): reason is Unreachable | ReadOnly | Exhausted =>
+  reason._tag === "Unreachable" || reason._tag === "ReadOnly" || reason._tag === "Exhausted"
+
+/**
  * The database can't be used. `database` is its host and name, without a user or a password.
  *
  * @since 0.1.0
@@ -183,7 +192,6 @@ export class DatabaseError extends Schema.TaggedError<DatabaseError>("@live-resp
 
   /** Whether a retry may succeed. */
   get isRetryable(): boolean {
-    const { _tag } = this.reason
-    return _tag === "Unreachable" || _tag === "ReadOnly" || _tag === "Exhausted"
+    return isPassing(this.reason)
   }
 }

@@ -15,16 +15,13 @@ import * as Schema from "effect/Schema"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { Database } from "./Database.ts"
-import type { DatabaseError } from "./DatabaseError.ts"
+import { type DatabaseError, isPassing } from "./DatabaseError.ts"
 import * as QuotaAnswers from "./internal/quotaAnswers.ts"
 
 const fromDatabaseError = ({ database, description, reason }: DatabaseError) =>
   new QuotaStoreError({
     store: `PostgreSQL at ${database}`,
-    reason:
-      reason._tag === "Unreachable" || reason._tag === "ReadOnly" || reason._tag === "Exhausted"
-        ? new Unreachable({ description: reason.description })
-        : new Unusable({ description }),
+    reason: isPassing(reason) ? new Unreachable({ description: reason.description }) : new Unusable({ description }),
     advice: "check the database (LIVE_RESPONSE_DATABASE_URL)",
   })
 
