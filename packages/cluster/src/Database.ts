@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import * as Schedule from "effect/Schedule"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { DatabaseError, NewerSchema, OlderSchema, Unreachable } from "./DatabaseError.ts"
@@ -76,23 +76,25 @@ const untilItAnswers = Schedule.min([Schedule.exponential("200 millis"), Schedul
 const make = Effect.fnUntraced(function* (options: Options) {
   const { client, failed, fromSqlError, name, timeout } = yield* Connection.connect(options)
   const bound = Duration.sum(timeout, grace)
-  const scope = yield* Effect.scope
+  // Only a program that uses it has this connection.
   const urgent = yield* Effect.cached(
     Connection.connect({ ...options, maxConnections: 1 }).pipe(
       Effect.map(({ client }) => client),
-      Effect.provideContext(yield* Effect.context<Reactivity.Reactivity>()),
-      Scope.provide(scope),
+      Effect.provideContext(yield* Effect.context<Reactivity.Reactivity | Scope.Scope>()),
     ),
   )
 
-  const inTime = <A>(statement: Effect.Effect<A, DatabaseError>, timeout: Duration.Input = bound) =>
-    Effect.timeoutOrElse(statement, {
-      duration: timeout,
-      orElse: () => Effect.fail(failed(new Unreachable({ description: "no answer in time" }))),
-    })
-  const query: Service["query"] = (use, { timeout } = {}) => inTime(Effect.mapError(use(client), fromSqlError), timeout)
-  const urgently: Service["query"] = (use) =>
-    inTime(Effect.flatMap(urgent, (client) => Effect.mapError(use(client), fromSqlError)))
+  const queryOn =
+    (connection: typeof urgent): Service["query"] =>
+    (use, { timeout = bound } = {}) =>
+      Effect.flatMap(connection, (client) => Effect.mapError(use(client), fromSqlError)).pipe(
+        Effect.timeoutOrElse({
+          duration: timeout,
+          orElse: () => Effect.fail(failed(new Unreachable({ description: "no answer in time" }))),
+        }),
+      )
+  const query = queryOn(Effect.succeed(client))
+  const urgently = queryOn(urgent)
   // However many statements wait for it.
   const away = Outage.make(`PostgreSQL at ${name} answers again`)
   const lacking = Outage.make(`PostgreSQL at ${name} works again`)
