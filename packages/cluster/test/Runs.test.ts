@@ -67,6 +67,13 @@ const anHourAhead = (clock: Clock.Clock): Clock.Clock => {
   }
 }
 
+/** Watches a run to its end. `makeSpace` is called when it says that its results wait. */
+const watchUntilStored = (run: RunId, makeSpace: () => void) =>
+  Stream.unwrap(Runs.Runs.useSync(({ watch }) => watch(run))).pipe(
+    Stream.tap((event) => ("unavailable" in event ? Effect.sync(makeSpace) : Effect.void)),
+    Stream.runCollect,
+  )
+
 /** The events of a run, which may have been cancelled. */
 const eventsOf = (run: ClusterRun["run"]) =>
   Stream.unwrap(Runs.Runs.useSync(({ watch }) => watch(run))).pipe(Stream.catchTag("RunError", () => Stream.empty))
@@ -365,14 +372,9 @@ describe.concurrent("Runs", () => {
       ).pipe(Layer.provide(ResultStore.layerMemory))
       yield* Effect.forkScoped(executeFor(tenant, endpoint, undefined, results))
       const run = yield* submit()
-      const events = yield* Stream.unwrap(Runs.Runs.useSync(({ watch }) => watch(run))).pipe(
-        Stream.tap((event) =>
-          Effect.sync(() => {
-            if ("unavailable" in event) isFull = false
-          }),
-        ),
-        Stream.runCollect,
-      )
+      const events = yield* watchUntilStored(run, () => {
+        isFull = false
+      })
       assert.deepInclude(namesOf(events), { started: 2, ended: 2, unavailable: 1, "result completed": 2 })
       assert.deepStrictEqual(yield* sessions, [1, 1])
     }).pipe(Effect.scoped, Effect.provide(services)),
@@ -399,14 +401,9 @@ describe.concurrent("Runs", () => {
       )
       yield* Effect.forkScoped(executeFor(tenant, endpoint, undefined, results))
       const run = yield* submit()
-      const events = yield* Stream.unwrap(Runs.Runs.useSync(({ watch }) => watch(run))).pipe(
-        Stream.tap((event) =>
-          Effect.sync(() => {
-            if ("unavailable" in event) isFull = false
-          }),
-        ),
-        Stream.runCollect,
-      )
+      const events = yield* watchUntilStored(run, () => {
+        isFull = false
+      })
       assert.deepInclude(namesOf(events), { started: 3, ended: 3, unavailable: 1, "result completed": 3 })
       assert.deepStrictEqual(yield* sessions, [1, 1, 1])
       assert.strictEqual((yield* simulator.calls).filter(({ kind }) => kind === "link").length, 3)
