@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
+import { BaseSequencer, type TestSpecification } from "vitest/node"
 
 // Tests wait for events, not for durations. The timeout only ends a test whose event never comes, on a slow machine too.
 const timeout = 180_000
@@ -51,19 +52,30 @@ const scripts = {
   test: { name: "scripts", root: "scripts", include: ["*.test.mjs"], testTimeout: 60_000, globalSetup: bundles, env },
 }
 
+/** Starts the projects in the order of this file, where vitest's is that of their names. */
+class InOrder extends BaseSequencer {
+  override async sort(files: Array<TestSpecification>) {
+    const sorted = await super.sort(files)
+    const place = ({ project }: TestSpecification) => this.ctx.projects.indexOf(project)
+    return sorted.toSorted((a, b) => place(a) - place(b))
+  }
+}
+
 export default defineConfig({
   // Most tests wait for a process or a socket, so more of them run at once than vitest would start on two cores.
   test: {
-    maxWorkers: 4,
+    maxWorkers: 6,
     maxConcurrency: 8,
+    sequence: { sequencer: InOrder },
+    // Those with tests that wait for a minute come first: they end while others run. The last one has files of seconds only.
     projects: [
       // Without isolation the modules are loaded once for a worker: loading them again takes longer than most files.
-      project("core", { isolate: false }),
-      project("node", { globalSetup: bundles, isolate: false, exclude: mocking }),
-      project("node, mocked", { include: mocking }, "packages/node"),
       project("cluster", { globalSetup: bundles, isolate: false }),
       project("cli", { globalSetup: bundles, isolate: false }),
       scripts,
+      project("node", { globalSetup: bundles, isolate: false, exclude: mocking }),
+      project("node, mocked", { include: mocking }, "packages/node"),
+      project("core", { isolate: false }),
     ],
   },
 })

@@ -1,7 +1,7 @@
 // Before the tests of a package: bundles the programs that they start as processes, because a process starts from a bundle in a
 // third of the time that it takes from the sources, or less. A variable that is set already (LIVE_RESPONSE_TEST_BIN, to the path
 // of packages/cli/src/bin.ts) names the program to start instead.
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -46,10 +46,21 @@ export default async function setup(project) {
   writeFileSync(join(root, "package.json"), JSON.stringify({ type: "module" }))
   await build(dist)
   process.umask(usual)
-  project.onTestsRerun(() => build(dist))
+  const databases = join(root, "postgres")
+  const shareDatabases = () => {
+    rmSync(databases, { recursive: true, force: true })
+    mkdirSync(databases)
+  }
+  shareDatabases()
+  project.onTestsRerun(() => {
+    // The schema may have changed.
+    shareDatabases()
+    return build(dist)
+  })
   // The processes in which tests run inherit it.
   process.env[variable] = join(dist, file)
   process.env.LIVE_RESPONSE_TEST_COMPILE_CACHE ??= join(root, "compile-cache")
+  process.env.LIVE_RESPONSE_TEST_POSTGRES ??= databases
   return () => {
     delete process.env[variable]
     rmSync(root, { recursive: true, force: true })

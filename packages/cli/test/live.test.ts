@@ -15,6 +15,7 @@ import * as Fiber from "effect/Fiber"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type { Page } from "playwright-core"
 import { sharedLayer } from "../../core/test/support/sharedLayer.ts"
@@ -417,14 +418,17 @@ describe("--listen", () => {
         () => `a result\n${running.stderr()}`,
       )
       const ready = yield* request(`${address}/ready`, { authorization }).pipe(
-        Effect.repeat({ until: ({ status }) => status === 200 }),
+        Effect.repeat({ until: ({ status }) => status === 200, schedule: Schedule.spaced("20 millis") }),
       )
       const health = JSON.parse(ready.text)
       assert.strictEqual(health.status, "ok")
       assert.match(health.lastLook, /^\d{4}-.*Z$/)
       assert.strictEqual((yield* request(`${address}/health`, { authorization })).status, 200)
       const metrics = yield* request(`${address}/metrics`, { authorization }).pipe(
-        Effect.repeat({ until: ({ text }) => text.includes("live_response_results") }),
+        Effect.repeat({
+          until: ({ text }) => text.includes("live_response_results"),
+          schedule: Schedule.spaced("20 millis"),
+        }),
       )
       assert.match(metrics.text, /^live_response_results\{outcome="completed"\} 1$/m)
 

@@ -19,6 +19,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
 import { action, entriesOf, journalSuite, long, other } from "../../core/test/support/JournalSuite.ts"
 import { completed, failed, manifestSuite } from "../../core/test/support/ManifestSuite.ts"
 import { positionAt, positionSuite, sessions } from "../../core/test/support/PositionSuite.ts"
@@ -121,7 +122,7 @@ describe("TenantOwner", () => {
             yield* sql`update live_response.tenants set epoch = epoch + 1 where tenant = ${tenant}::uuid`
             yield* Deferred.succeed(isClaiming, undefined)
             yield* sql`select 1 as waiting from pg_locks where not granted`.pipe(
-              Effect.repeat({ until: (rows) => rows.length > 0 }),
+              Effect.repeat({ until: (rows) => rows.length > 0, schedule: Schedule.spaced("20 millis") }),
             )
           }),
         ),

@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
 import { machines } from "../../core/test/support/fleets.ts"
 import { start } from "./support/executors.ts"
 import { sharedServer, startServer } from "./support/server.ts"
@@ -43,7 +44,10 @@ describe("a run whose runner is killed", () => {
       const run = yield* submit()
       const watching = yield* Effect.forkChild(watchAll(run))
       const survivor = yield* start("survivor", made)
-      yield* Effect.repeat(runs.get(run), { until: ({ counts }) => counts.started === 6 })
+      yield* Effect.repeat(runs.get(run), {
+        until: ({ counts }) => counts.started === 6,
+        schedule: Schedule.spaced("50 millis"),
+      })
       yield* victim.kill
       yield* survivor.until(1, "owner")
       const events = namesOf(yield* Fiber.join(watching))

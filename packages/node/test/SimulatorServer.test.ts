@@ -44,6 +44,17 @@ describe("SimulatorServer", () => {
     }).pipe(Effect.provide(NodeTransport.layer)),
   )
 
+  it.live("listens to nothing of its process, so any number of them can be open at once", () =>
+    Effect.gen(function* () {
+      const before = process.stdin.listenerCount("end")
+      const simulator = yield* Simulator.make({ tokens: ["token"] })
+      yield* Layer.build(
+        SimulatorServer.layer().pipe(Layer.provide(Layer.succeed(Simulator.Simulator, simulator))),
+      )
+      assert.strictEqual(process.stdin.listenerCount("end"), before)
+    }).pipe(Effect.scoped),
+  )
+
   it.live("stores nothing of an upload that is cut, and the same upload once after it", () =>
     Effect.gen(function* () {
       const simulator = yield* Simulator.make({ tokens: ["token"], library: [] })

@@ -33,7 +33,7 @@ export const layer = (options?: {
 }): Layer.Layer<HttpServer.HttpServer, ServeError, Simulator> => {
   const tls = options?.tls
   const server = tls === undefined ? createServer() : createSecureServer(tls)
-  const listening = NodeHttpServer.layer(() => server, {
+  const listening = NodeHttpServer.layerServer(() => server, {
     host: "127.0.0.1",
     port: options?.port ?? 0,
     // Its shutdown would wait for clients that keep their connections busy.

@@ -96,7 +96,7 @@ const listen = Effect.fnUntraced(function* <R>(
       Layer.provide(HttpMiddleware.layerTracerDisabledForUrls(["/version"])),
       // A browser sends the token in an address, which a trace has.
       Layer.provide(Layer.succeed(UrlParams.CurrentRedactedNames, ["token"])),
-      Layer.provideMerge(NodeHttpServer.layer(() => server, { host, port, disablePreemptiveShutdown: true })),
+      Layer.provideMerge(NodeHttpServer.layerServer(() => server, { host, port, disablePreemptiveShutdown: true })),
     ),
   ).pipe(Effect.mapError(({ cause }) => Failure.portProblem(text, cause)))
   // Pages stay connected, and closing would wait for them.
