@@ -99,7 +99,13 @@ const makeLinkGate = (
           Effect.andThen(links.turnOf(key)),
           Effect.timeoutOrElse({ duration: linkPatience, orElse: () => Effect.fail(new NotNow()) }),
         )
-    return (ref: ResultRef) => untilOpen(ref, keyOf(ref))
+    return (ref: ResultRef) => {
+      const key = keyOf(ref)
+      // Each result passes here: where nothing waits, nothing that waits is started.
+      return Effect.flatMap(findFull, (full) =>
+        full === undefined && uploads.isOpen() && links.isOpen(key) ? disk.works : untilOpen(ref, key),
+      )
+    }
   })
 
 /** What is stored. */
