@@ -1,6 +1,7 @@
 /**
  * Sends traces, metrics and logs where the `OTEL_*` variables say.
  */
+import * as UrlPassword from "@live-response/core/UrlPassword"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -9,10 +10,10 @@ import { type Failure, fromError, ofVariable } from "./Failure.ts"
 
 const endpoints = ["", "_TRACES", "_METRICS", "_LOGS"].map((signal) => `OTEL_EXPORTER_OTLP${signal}_ENDPOINT`)
 
-/** With an `@` behind the host, the host is the start of a password, and would be shown. */
+/** The host is shown. */
 const isEndpoint = (text: string): boolean => {
   const url = URL.parse(text)
-  return url !== null && /^https?:$/.test(url.protocol) && !`${url.pathname}${url.search}${url.hash}`.includes("@")
+  return url !== null && /^https?:$/.test(url.protocol) && !UrlPassword.mayBeHost(url)
 }
 
 /** The endpoints that are given. A text that is not one is a usage error. */

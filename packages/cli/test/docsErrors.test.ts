@@ -88,7 +88,7 @@ describe("docs/errors.md", () => {
 
   it("has every warning, every other message, and what each way to sign in needs", () => {
     const places =
-      /\b(?:logWarning\(|write\(|printable\(|hint:|operation:|inDoubt =|untrusted\(\w+,|missing\()\s*(?=["`])/g
+      /\b(?:logWarning\(|failed\(|write\(|printable\(|hint:|operation:|inDoubt =|untrusted\(\w+,|missing\()\s*(?=["`])/g
     const parts = Docs.sources.flatMap((path) => {
       const source = Docs.withoutComments(read(path))
       return sentences(

@@ -10,6 +10,7 @@ import type * as Extraction from "@live-response/core/Extraction"
 import * as Follow from "@live-response/core/Follow"
 import * as FollowPosition from "@live-response/core/FollowPosition"
 import type { ObjectStore } from "@live-response/core/ObjectStore"
+import * as Outage from "@live-response/core/Outage"
 import type { QuotaStore } from "@live-response/core/QuotaStore"
 import type { QuotaStoreError } from "@live-response/core/QuotaStoreError"
 import { keyOf } from "@live-response/core/ResultRef"
@@ -26,7 +27,6 @@ import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import type { Database } from "./Database.ts"
 import type { DatabaseError } from "./DatabaseError.ts"
-import * as Outage from "./internal/outage.ts"
 import * as Restarts from "./internal/restarts.ts"
 import { spread } from "./internal/spread.ts"
 import type { OpenRuns } from "./OpenRuns.ts"
@@ -148,7 +148,7 @@ const servicesOf = (tenant: Tenant, options: Options) => {
  * What the log and the status say of an event. Results that are stored are in the manifest. The log has the first of the searches that
  * fail, because a line a minute for each tenant would hide all else while the network is away; the status has the last one.
  */
-const report = Effect.fnUntraced(function* (searches: Outage.Outage, event: Follow.Event) {
+const report = Effect.fnUntraced(function* (searches: Outage.Outage<string>, event: Follow.Event) {
   const status = yield* TenantStatus.TenantStatus
   const owner = yield* TenantOwner.TenantOwner
   switch (event.event) {
@@ -184,7 +184,7 @@ const follow = Effect.fnUntraced(function* (tenant: Tenant, { extract }: Options
     concurrency: limits.transfersPerUser,
     extract,
   })
-  const searches = Outage.make("the API is searched again")
+  const searches = Outage.makeLogged("the API is searched again")
   yield* Stream.runForEach(events, (event) => report(searches, event))
 })
 

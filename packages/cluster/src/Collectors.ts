@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Outage from "@live-response/core/Outage"
 import * as NodeTransport from "@live-response/node/NodeTransport"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
@@ -15,7 +16,6 @@ import { Cluster } from "./Cluster.ts"
 import * as Collector from "./Collector.ts"
 import type { DatabaseError } from "./DatabaseError.ts"
 import * as Background from "./internal/background.ts"
-import * as Outage from "./internal/outage.ts"
 import { type Tenant, type TenantId, Tenants } from "./Tenants.ts"
 
 /**

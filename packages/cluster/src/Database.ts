@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Outage from "@live-response/core/Outage"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -15,7 +16,6 @@ import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { DatabaseError, NewerSchema, OlderSchema, Unreachable } from "./DatabaseError.ts"
 import * as Connection from "./internal/connection.ts"
-import * as Outage from "./internal/outage.ts"
 import { current, versionOf } from "./internal/schema.ts"
 
 /**
@@ -96,8 +96,8 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const query = queryOn(Effect.succeed(client))
   const urgently = queryOn(urgent)
   // However many statements wait for it.
-  const away = Outage.make(`PostgreSQL at ${name} answers again`)
-  const lacking = Outage.make(`PostgreSQL at ${name} works again`)
+  const away = Outage.makeLogged(`PostgreSQL at ${name} answers again`)
+  const lacking = Outage.makeLogged(`PostgreSQL at ${name} works again`)
   const service: Service = {
     name,
     query,

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Outage from "@live-response/core/Outage"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -12,7 +13,6 @@ import * as SubscriptionRef from "effect/SubscriptionRef"
 import { RunId } from "./ClusterRun.ts"
 import { Database } from "./Database.ts"
 import * as Background from "./internal/background.ts"
-import * as Outage from "./internal/outage.ts"
 import { rowsOf } from "./internal/rows.ts"
 import { TenantId } from "./Tenants.ts"
 

@@ -8,13 +8,13 @@ import type { Credential } from "@live-response/core/Credential"
 import { CredentialError, Missing } from "@live-response/core/CredentialError"
 import * as SecretFile from "@live-response/core/SecretFile"
 import * as StoreError from "@live-response/core/StoreError"
+import * as Variable from "@live-response/core/Variable"
 import * as NodeCredential from "@live-response/node/NodeCredential"
-import * as Config from "effect/Config"
+import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import * as Redacted from "effect/Redacted"
 import type { CredentialReference } from "./CredentialReference.ts"
@@ -154,11 +154,6 @@ const make = Effect.fnUntraced(function* ({ directory, federatedTokenFile }: Dir
 export const layer = (options: Directories): Layer.Layer<TenantCredentials, never, FileSystem.FileSystem | Path.Path> =>
   Layer.effect(TenantCredentials, make(options))
 
-const optional = (name: string) =>
-  Config.map(Config.option(Config.String(name)), (value) =>
-    Option.getOrUndefined(Option.filter(value, (text) => text !== "")),
-  )
-
 /**
  * Signs in with what the environment names: `LIVE_RESPONSE_CREDENTIALS`, or systemd's `CREDENTIALS_DIRECTORY`, is the directory of
  * credentials, and `AZURE_FEDERATED_TOKEN_FILE` the token of the cluster.
@@ -169,7 +164,8 @@ const optional = (name: string) =>
 export const layerConfig: Layer.Layer<TenantCredentials, Config.ConfigError, FileSystem.FileSystem | Path.Path> =
   Layer.unwrap(
     Effect.gen(function* () {
-      const directory = (yield* optional("LIVE_RESPONSE_CREDENTIALS")) ?? (yield* optional("CREDENTIALS_DIRECTORY"))
-      return layer({ directory, federatedTokenFile: yield* optional("AZURE_FEDERATED_TOKEN_FILE") })
+      const directory =
+        (yield* Variable.optional("LIVE_RESPONSE_CREDENTIALS")) ?? (yield* Variable.optional("CREDENTIALS_DIRECTORY"))
+      return layer({ directory, federatedTokenFile: yield* Variable.optional("AZURE_FEDERATED_TOKEN_FILE") })
     }),
   )

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Outage from "@live-response/core/Outage"
 import * as TerminalText from "@live-response/core/TerminalText"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -17,7 +18,6 @@ import type { Fragment } from "effect/sql/Statement"
 import { Database } from "./Database.ts"
 import type { DatabaseError } from "./DatabaseError.ts"
 import * as Background from "./internal/background.ts"
-import * as Outage from "./internal/outage.ts"
 import { rowsOf } from "./internal/rows.ts"
 import type { Service as TenantOwner } from "./TenantOwner.ts"
 import { TenantId } from "./Tenants.ts"

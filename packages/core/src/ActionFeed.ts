@@ -20,6 +20,7 @@ import { Patience } from "./internal/outagePatience.ts"
 import type { ApiError } from "./ApiError.ts"
 import { DefenderApi } from "./DefenderApi.ts"
 import { type MachineAction, MachineActionId } from "./MachineAction.ts"
+import * as Outage from "./Outage.ts"
 import { Timing } from "./Timing.ts"
 
 /**
@@ -67,7 +68,7 @@ export interface Options<E, R> {
 
   /**
    * Called after each search: with the error of one that failed and is repeated, without one after a success. By default the first of
-   * several errors is logged.
+   * several errors is logged, and the success after them.
    */
   readonly onSearch?: ((error: ApiError | undefined) => Effect.Effect<void>) | undefined
 
@@ -103,9 +104,6 @@ interface State {
 
   /** A list has been read. */
   isReached: boolean
-
-  /** The last list failed, and that was reported. */
-  isFailing: boolean
 }
 
 const makeState = ({
@@ -120,7 +118,6 @@ const makeState = ({
   settling: 0,
   isBehind: false,
   isReached: false,
-  isFailing: false,
 })
 
 const positionOf = ({ open, since }: State) => Position.make({ since, open: Array.from(open) })
@@ -142,13 +139,11 @@ const advance = (state: State, newest: DateTime.Utc, now: DateTime.Utc): void =>
   for (const [id, created] of state.listed) if (created < since) state.listed.delete(id)
 }
 
-/** Logs the first of several errors. */
-const logFirst = (state: State) => (error: ApiError | undefined) =>
-  Effect.suspend(() => {
-    const isFirst = error !== undefined && !state.isFailing
-    state.isFailing = error !== undefined
-    return isFirst ? Effect.logWarning(`${error.message}; it is tried again`) : Effect.void
-  })
+/** Logs when searches start to fail, and when they work again. */
+const logSearches = () => {
+  const { failed, works } = Outage.makeLogged("the API is searched again")
+  return (error: ApiError | undefined) => (error === undefined ? works : failed(`${error.message}; it is tried again`))
+}
 
 const sinceFilter = (since: DateTime.Utc, filter: ActionFilter.ActionFilter | undefined) =>
   filter === undefined ? ActionFilter.since(since) : ActionFilter.all(ActionFilter.since(since), filter)
@@ -237,7 +232,7 @@ const make = Effect.fnUntraced(function* <E, R>(options: Options<E, R>) {
     return action.isFinal ? watching.emitListed(action) : watching.watch(action.id)
   }
 
-  const { onSearch = logFirst(state) } = options
+  const { onSearch = logSearches() } = options
 
   /** Reads the list from its start, up to the action for which the buffer has no space. */
   const readList = Effect.gen(function* () {

@@ -23,6 +23,7 @@ import * as ForeignNumber from "./internal/foreignNumber.ts"
 import * as EntraErrors from "./internal/entraErrors.ts"
 import * as Http from "./internal/httpExchange.ts"
 import { Timing } from "./Timing.ts"
+import * as Variable from "./Variable.ts"
 
 /**
  * @since 0.1.0
@@ -134,13 +135,10 @@ const unreachable = (trouble: Connection.Trouble) =>
 export const layer = (options: Options): Layer.Layer<Credential.Credential, never, HttpClient.HttpClient> =>
   Layer.effect(Credential.Credential, make(options))
 
-/** An empty variable is not set, as for Azure's own tools. */
-const variable = (name: string) => Config.String(name).pipe(Config.withDefault(""))
-
 const app = Config.all({
-  AZURE_TENANT_ID: variable("AZURE_TENANT_ID"),
-  AZURE_CLIENT_ID: variable("AZURE_CLIENT_ID"),
-  AZURE_CLIENT_SECRET: variable("AZURE_CLIENT_SECRET"),
+  AZURE_TENANT_ID: Variable.optional("AZURE_TENANT_ID"),
+  AZURE_CLIENT_ID: Variable.optional("AZURE_CLIENT_ID"),
+  AZURE_CLIENT_SECRET: Variable.optional("AZURE_CLIENT_SECRET"),
 })
 
 /**
@@ -158,15 +156,11 @@ export const layerConfig: Layer.Layer<
   Effect.gen(function* () {
     const cloud = yield* Cloud.config
     const values = yield* app
-    const unset = Struct.keys(values).filter((name) => values[name] === "")
-    if (unset.length > 0) {
+    const { AZURE_CLIENT_ID: clientId, AZURE_CLIENT_SECRET: secret, AZURE_TENANT_ID: tenantId } = values
+    if (tenantId === undefined || clientId === undefined || secret === undefined) {
+      const unset = Struct.keys(values).filter((name) => values[name] === undefined)
       return yield* new CredentialError({ reason: new Missing({ description: `set ${unset.join(", ")}` }) })
     }
-    return layer({
-      tenantId: values.AZURE_TENANT_ID,
-      clientId: values.AZURE_CLIENT_ID,
-      clientSecret: Redacted.make(values.AZURE_CLIENT_SECRET),
-      cloud,
-    })
+    return layer({ tenantId, clientId, clientSecret: Redacted.make(secret), cloud })
   }),
 )

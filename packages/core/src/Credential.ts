@@ -16,6 +16,7 @@ import type * as Scope from "effect/Scope"
 import { CredentialError, fromEntra, Missing, Unusable } from "./CredentialError.ts"
 import * as TokenRenewal from "./internal/tokenRenewal.ts"
 import { only } from "./internal/scheduleCombinators.ts"
+import * as Outage from "./Outage.ts"
 import { type Settings, Timing } from "./Timing.ts"
 import * as SecretFile from "./SecretFile.ts"
 import * as StoreError from "./StoreError.ts"
@@ -153,7 +154,8 @@ export interface Previous {
 interface State {
   cached: TokenRenewal.Cached | undefined
   refused: { readonly token: string; readonly claims: string | undefined } | undefined
-  hasWarned: boolean
+  /** Of renewals, while the old token is valid. */
+  readonly outage: Outage.Outage<readonly [TokenRenewal.Cached, CredentialError]>
   renewal: Deferred.Deferred<TokenRenewal.Cached, CredentialError> | undefined
 }
 
@@ -164,7 +166,7 @@ interface State {
  *
  * One request for a token runs at a time. Five minutes before a token expires it is renewed in the background; two minutes
  * before, calls wait for the new one. While the sign-in server can't be reached it is asked again as `Timing.signIn` and
- * `Timing.renewal` say. The first failure of a renewal is logged as a warning.
+ * `Timing.renewal` say. The first failure of a renewal is logged as a warning, and the success after it.
  *
  * @example
  * ```ts
@@ -188,7 +190,11 @@ export const make = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Service, never, Scope.Scope> {
   const scope = yield* Effect.scope
   const timing = yield* Timing
-  const state: State = { cached: undefined, refused: undefined, hasWarned: false, renewal: undefined }
+  const outage = Outage.make<readonly [TokenRenewal.Cached, CredentialError]>({
+    onStart: ([cached, { message }]) => TokenRenewal.warn(cached, message),
+    onEnd: Effect.logInfo("the token was renewed"),
+  })
+  const state: State = { cached: undefined, refused: undefined, outage, renewal: undefined }
   const renewal = sharedRenewal(state, renew(state, issue, timing), scope)
   const renewed = Effect.flatMap(renewal, Deferred.await)
   return {
@@ -232,16 +238,14 @@ const renew = Effect.fnUntraced(function* (
   const cached = TokenRenewal.cached(issued, yield* Clock.currentTimeMillis)
   state.cached = cached
   state.refused = undefined
-  state.hasWarned = false
+  yield* state.outage.works
   return cached
 })
 
-/** Warns once until a renewal succeeds, and only while the old token is valid: after that the calls fail. */
-const warn = Effect.fnUntraced(function* (state: State, error: CredentialError) {
-  const { cached } = state
-  if (state.hasWarned || cached === undefined || (yield* Clock.currentTimeMillis) >= cached.expires) return
-  state.hasWarned = true
-  yield* TokenRenewal.warn(cached, error.message)
+/** Warns only while the old token is valid: after that the calls fail. */
+const warn = Effect.fnUntraced(function* ({ cached, outage }: State, error: CredentialError) {
+  if (cached === undefined || (yield* Clock.currentTimeMillis) >= cached.expires) return
+  yield* outage.failed([cached, error])
 })
 
 /** Starts a renewal, or joins the one in progress. It belongs to no call, and stops with the scope. */

@@ -19,7 +19,7 @@ import * as ActionFeed from "./ActionFeed.ts"
 import type { ActionFilter } from "./ActionFilter.ts"
 import type { ActionWatch } from "./ActionWatch.ts"
 import type { ApiError } from "./ApiError.ts"
-import { type BatchError, isTransient, Outage, type StorageRefused } from "./BatchError.ts"
+import { type BatchError, isTransient, Outage as BatchOutage, type StorageRefused } from "./BatchError.ts"
 import type * as BatchEvent from "./BatchEvent.ts"
 import { CredentialError } from "./CredentialError.ts"
 import type { DefenderApi } from "./DefenderApi.ts"
@@ -29,6 +29,7 @@ import * as FollowEvent from "./FollowEvent.ts"
 import { FollowPosition, type Key } from "./FollowPosition.ts"
 import { type BatchOptions, LiveResponse } from "./LiveResponse.ts"
 import type { MachineAction } from "./MachineAction.ts"
+import * as Outage from "./Outage.ts"
 import { QuotaStoreError } from "./QuotaStoreError.ts"
 import type { Failed } from "./ResultEvent.ts"
 import { ActionResult, ofAction, ResultRef } from "./ResultRef.ts"
@@ -190,23 +191,21 @@ const onEvent = Effect.fnUntraced(function* (
  */
 const makeSearches = Effect.gen(function* () {
   const latest = yield* Queue.sliding<FollowEvent.Searched | FollowEvent.Unavailable>(1)
-  let isFailing = false
+  const outage = Outage.make({
+    onStart: (error: ApiError) =>
+      Effect.asVoid(Effect.flatMap(unavailable(error), (event) => Queue.offer(latest, event))),
+    // The next search is an event of its own.
+    onEnd: Effect.void,
+  })
   const report = (delay: Duration.Duration) =>
-    isFailing
+    outage.isFailing()
       ? Effect.void
       : Effect.flatMap(DateTime.now, (at) =>
           Queue.offer(latest, FollowEvent.Searched.make({ at, next: DateTime.addDuration(at, delay) })),
         )
-  const onSearch = (error: ApiError | undefined) =>
-    Effect.suspend(() => {
-      const isFirst = !isFailing
-      isFailing = error !== undefined
-      if (error === undefined || !isFirst) return Effect.void
-      return Effect.flatMap(unavailable(error), (event) => Queue.offer(latest, event))
-    })
   return {
     events: Stream.fromQueue(latest),
-    onSearch,
+    onSearch: (error: ApiError | undefined) => (error === undefined ? outage.works : outage.failed(error)),
     reported: (timing: Timing.Settings): Timing.Settings => ({
       ...timing,
       follow: Schedule.modifyDelay(timing.follow, ({ duration }) => Effect.as(report(duration), duration)),
@@ -272,7 +271,7 @@ const attempt = Effect.fnUntraced(function* <E, R>(options: Options<E, R>, onRea
 /** The errors that may pass. */
 type Passing = Exclude<BatchError, StorageRefused>
 
-const passing = [CredentialError, DefenderError, Outage, QuotaStoreError, StoreError, TransferError]
+const passing = [CredentialError, DefenderError, BatchOutage, QuotaStoreError, StoreError, TransferError]
 
 /** An error of `onAction` may be anything. */
 const isPassing = (error: unknown): error is Passing => passing.some((type) => error instanceof type)

@@ -141,8 +141,9 @@ export const describe = ({ application, delegated }: Permission): string => {
  * @category predicates
  */
 export const missing = (claims: AccessToken.Claims, permission: Permission): string | undefined => {
-  const { formerly = [], holder, needed, type } = ofToken(claims, permission)
-  if (isGranted(claims, needed) || isGranted(claims, formerly)) return undefined
+  const needed = lacking(claims, permission)
+  if (needed.length === 0) return undefined
+  const { holder, type } = ofToken(claims, permission)
   return `the ${holder}'s token lacks ${needed.join(" or ")}; grant it in Entra (${where(type)})`
 }
 
@@ -153,8 +154,10 @@ export const missing = (claims: AccessToken.Claims, permission: Permission): str
  * @since 0.1.0
  * @category predicates
  */
-export const lacking = (claims: AccessToken.Claims, permission: Permission): ReadonlyArray<string> =>
-  missing(claims, permission) === undefined ? [] : ofToken(claims, permission).needed
+export const lacking = (claims: AccessToken.Claims, permission: Permission): ReadonlyArray<string> => {
+  const { formerly, needed } = ofToken(claims, permission)
+  return isGranted(claims, needed) || isGranted(claims, formerly) ? [] : needed
+}
 
 /**
  * The permissions of Microsoft's newest page, of which a token has none, though one of an older page. Empty otherwise.
@@ -162,8 +165,10 @@ export const lacking = (claims: AccessToken.Claims, permission: Permission): Rea
  * @since 0.1.0
  * @category predicates
  */
-export const doubtful = (claims: AccessToken.Claims, permission: Permission): ReadonlyArray<string> =>
-  doubt(claims, permission) === undefined ? [] : ofToken(claims, permission).needed
+export const doubtful = (claims: AccessToken.Claims, permission: Permission): ReadonlyArray<string> => {
+  const { formerly, needed } = ofToken(claims, permission)
+  return !isGranted(claims, needed) && isGranted(claims, formerly) ? needed : []
+}
 
 /**
  * Where in Entra a permission for such a token is granted.
@@ -188,8 +193,9 @@ export const whereToGrant = (claims: AccessToken.Claims): string => `Entra (${wh
  * @category predicates
  */
 export const doubt = (claims: AccessToken.Claims, permission: Permission): string | undefined => {
-  const { formerly = [], holder, needed, type } = ofToken(claims, permission)
-  if (isGranted(claims, needed) || !isGranted(claims, formerly)) return undefined
+  const needed = doubtful(claims, permission)
+  if (needed.length === 0) return undefined
+  const { formerly, holder, type } = ofToken(claims, permission)
   return `the ${holder}'s token has ${formerly.join(" or ")}, which may not suffice any more: Microsoft's newest page names ${needed.join(" or ")}; if the API refuses the call, grant it in Entra (${where(type)})`
 }
 
@@ -204,8 +210,8 @@ export const held = (claims: AccessToken.Claims, permission: Permission): string
 
 const ofToken = (claims: AccessToken.Claims, { application, delegated, formerly }: Permission) =>
   AccessToken.kind(claims) === "app-only"
-    ? { needed: application, formerly: formerly?.application, holder: "app", type: "application" }
-    : { needed: delegated, formerly: formerly?.delegated, holder: "user", type: "delegated" }
+    ? { needed: application, formerly: formerly?.application ?? [], holder: "app", type: "application" }
+    : { needed: delegated, formerly: formerly?.delegated ?? [], holder: "user", type: "delegated" }
 
 const isGranted = (claims: AccessToken.Claims, names: ReadonlyArray<string>): boolean => {
   const granted = AccessToken.permissions(claims)

@@ -77,22 +77,48 @@ const makeLinkGate = (
   report: ReturnType<typeof makeReport>,
 ) =>
   Effect.map(DiskSpace, (space) => {
+    const links = linksOf(prefix)
+    const findFull = SpaceWatch.fullOf(space, spool)
     const untilSpace = (ref: ResultRef) =>
-      SpaceWatch.fullOf(space, spool).pipe(
+      findFull.pipe(
         Effect.tap((full) => {
-          if (full === undefined) return disk.end
+          if (full === undefined) return disk.works
           const error = ofService(full)
-          return Effect.andThen(disk.warn(error.message), report(ref, error))
+          const warn = disk.failed(
+            `${error.message}; results wait until they can be stored, and no link is requested meanwhile`,
+          )
+          return Effect.andThen(warn, report(ref, error))
         }),
         Effect.repeat({ until: (full) => full === undefined, schedule: Schedule.spaced(lookEvery) }),
       )
-    return (ref: ResultRef) =>
-      Effect.suspend(() => uploads.untilOpen((error) => report(ref, ofService(toStoreError(error))))).pipe(
-        Effect.andThen(untilSpace(ref)),
-        Effect.andThen(linksOf(prefix).turnOf(keyOf(ref))),
-        Effect.timeoutOrElse({ duration: linkPatience, orElse: () => Effect.fail(new NotNow()) }),
+    const untilOpen = (ref: ResultRef, key: string) =>
+      uploads
+        .untilOpen(key, (error) => report(ref, ofService(toStoreError(error))))
+        .pipe(
+          Effect.andThen(untilSpace(ref)),
+          Effect.andThen(links.turnOf(key)),
+          Effect.timeoutOrElse({ duration: linkPatience, orElse: () => Effect.fail(new NotNow()) }),
+        )
+    return (ref: ResultRef) => {
+      const key = keyOf(ref)
+      // Each result passes here: where nothing waits, nothing that waits is started.
+      return Effect.flatMap(findFull, (full) =>
+        full === undefined && uploads.isOpen() && links.isOpen(key) ? disk.works : untilOpen(ref, key),
       )
+    }
   })
+
+/** What is stored. */
+const reader = (
+  objects: ObjectStore.Service,
+  nameOf: (path: string) => string,
+): Pick<ResultStore.Service, "has" | "read"> => ({
+  has: ({ bytes, path }) =>
+    Effect.mapError(objects.info(nameOf(path)), toStoreError).pipe(
+      Effect.map(Option.exists((info) => bytes === undefined || info.bytes === bytes)),
+    ),
+  read: (path) => Stream.mapError(objects.read(nameOf(path)), toStoreError),
+})
 
 /**
  * Stores results as `<prefix>/<machineActionId>/<index>.<json|gz|zip|bin>` in the object store.
@@ -110,9 +136,9 @@ const makeLinkGate = (
  * **Gotchas**
  *
  * While the object store does not answer, `complete` waits and retries, as that store does it. While it is full or in trouble for
- * long, results wait in the spool, their uploads take turns to try again, and no link is requested. After any other failure of
- * the spool or the store, links under this prefix are requested one by one until a result is stored: a link is lost where its
- * result can't be stored.
+ * long, results wait in the spool, their uploads take turns to try again, and one link is requested every five minutes: the store may
+ * refuse what waits alone, such as by its size. After any other failure of the spool or the store, links under this prefix are
+ * requested one by one until a result is stored: a link is lost where its result can't be stored.
  *
  * @since 0.1.0
  * @category layers
@@ -146,21 +172,21 @@ export const layer = (
 
       const store = ResultStore.withLocks({
         open: Effect.fnUntraced(function* (ref) {
-          yield* Effect.acquireRelease(links.start(keyOf(ref)), (_, exit) => links.finish(keyOf(ref), exit))
+          const key = keyOf(ref)
+          yield* Effect.acquireRelease(links.start(key), (_, exit) => links.finish(key, exit))
           yield* spool.use(ref.machineActionId)
           const writer = yield* spooled.open(ref)
+          const onWait = (error: ObjectStoreError) =>
+            Effect.andThen(links.waits(key), report(ref, ofService(toStoreError(error))))
           return allowBorrowing({
             ...writer,
-            complete: Effect.tap(writer.complete, (stored) =>
-              upload(stored.path, stored, (error) => report(ref, ofService(toStoreError(error)))),
+            complete: writer.complete.pipe(
+              Effect.tap((stored) => upload(stored.path, stored, onWait)),
+              Effect.tap(() => links.works),
             ),
           })
         }),
-        has: ({ bytes, path }) =>
-          Effect.mapError(objects.info(nameOf(path)), toStoreError).pipe(
-            Effect.map(Option.exists((info) => bytes === undefined || info.bytes === bytes)),
-          ),
-        read: (path) => Stream.mapError(objects.read(nameOf(path)), toStoreError),
+        ...reader(objects, nameOf),
         write: Effect.fnUntraced(function* (path, bytes) {
           yield* spool.use(Spool.actionOf(path))
           yield* spool.prepare(path)

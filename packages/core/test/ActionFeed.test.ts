@@ -8,6 +8,7 @@ import * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Logger from "effect/Logger"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
@@ -178,8 +179,10 @@ describe("ActionFeed.stream", () => {
     }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer())),
   )
 
-  it.effect("survives an hour without the API, once it was reached", () =>
-    Effect.gen(function* () {
+  it.effect("survives an hour without the API, once it was reached, and logs once that it is away and is back", () => {
+    const lines: Array<string> = []
+    const logger = Logger.make(({ message }) => lines.push(String(message)))
+    return Effect.gen(function* () {
       yield* put(session(1, "Succeeded", 0))
       yield* put(session(2, "Pending", 0))
       const { emitted } = yield* follow()
@@ -196,8 +199,11 @@ describe("ActionFeed.stream", () => {
       yield* simulator.outage(false)
       yield* pass("5 minutes")
       assert.deepStrictEqual(emitted.map(([n]) => n).sort(), [1, 2, 3])
-    }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer())),
-  )
+      const [failed, ...others] = lines.filter((line) => /search|tried/.test(line))
+      assert.match(failed ?? "", /; it is tried again$/)
+      assert.deepStrictEqual(others, ["the API is searched again"])
+    }).pipe(Effect.scoped, Effect.provide([LiveResponseTest.layer(), Logger.layer([logger])]))
+  })
 
   it.effect("advances its position past no action that claims to be created in the future", () =>
     Effect.gen(function* () {

@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
@@ -244,14 +245,18 @@ describe("ActionWatch.watch", () => {
     ["no connection", errorOf(new DefenderError.Unreachable({ description: "reset" }))],
     ["429s", errorOf(new DefenderError.TooManyRequests({ status: 429 }))],
   ] as const) {
-    it.effect(`continues after an hour of ${what}, once it has read the action`, () => {
+    it.effect(`continues after an hour of ${what}, once it has read the action, and logs both once`, () => {
+      const lines: Array<string> = []
+      const logger = Logger.make(({ message }) => lines.push(String(message)))
       const { layer } = watching((_, at) => (at > 5 && at < 3600 ? error : at < 4000 ? "InProgress" : "Succeeded"))
       return Effect.gen(function* () {
         assert.deepStrictEqual(
           yield* inVirtualTime(allOf(30)),
           Array.from({ length: 30 }, () => well),
         )
-      }).pipe(Effect.provide(layer))
+        const failed = `machine actions can't be read: ${error.message}; retrying`
+        assert.deepStrictEqual(lines, [failed, "machine actions are read again"])
+      }).pipe(Effect.provide(Layer.provideMerge(layer, Logger.layer([logger]))))
     })
   }
 

@@ -1,8 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as ObjectStore from "@live-response/core/ObjectStore"
 import { Files, ObjectStoreError } from "@live-response/core/ObjectStoreError"
+import { StoreError } from "@live-response/core/StoreError"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import * as TestClock from "effect/testing/TestClock"
 import * as StoreGate from "../src/internal/storeGate.ts"
 
@@ -10,23 +13,59 @@ const full = new ObjectStoreError({ object: "a", reason: new Files({ problem: "D
 
 const silent = () => Effect.void
 
-/** The uploads to a store that nothing else uses. */
-const makeUploads = Effect.map(
+/** The gates of a store that nothing else uses. */
+const makeGates = Effect.map(
   ObjectStore.ObjectStore.pipe(Effect.provide(ObjectStore.layerMemory, { local: true })),
-  (store) => StoreGate.gatesOf(store).uploads,
+  StoreGate.gatesOf,
 )
+
+const makeUploads = Effect.map(makeGates, ({ uploads }) => uploads)
+
+const start = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.forkScoped(effect, { startImmediately: true })
+
+const isDone = (fiber: Fiber.Fiber<unknown, unknown>) => fiber.pollUnsafe() !== undefined
 
 describe("the uploads to a store that is full", () => {
   it.effect("succeed where the store refuses another one alone, and links are requested again", () =>
     Effect.gen(function* () {
       const uploads = yield* makeUploads
       yield* Effect.forkScoped(uploads.through(Effect.fail(full), silent), { startImmediately: true })
-      const link = yield* Effect.forkChild(uploads.untilOpen(silent), { startImmediately: true })
+      const link = yield* start(uploads.untilOpen("b", silent))
       assert.isUndefined(link.pollUnsafe())
       const small = yield* Effect.forkChild(uploads.through(Effect.succeed("stored"), silent))
       yield* TestClock.adjust("1 minute")
       assert.strictEqual(small.pollUnsafe()?._tag, "Success")
       yield* Fiber.join(link)
+    }).pipe(Effect.scoped),
+  )
+
+  it.effect("let one link be requested every five minutes, and all once the store turns out to refuse one alone", () =>
+    Effect.gen(function* () {
+      const uploads = yield* makeUploads
+      yield* start(uploads.through(Effect.fail(full), silent))
+      /** As a call does it: one that is not let through gives its permit back, and comes again. */
+      const link = (key: string) =>
+        uploads
+          .untilOpen(key, silent)
+          .pipe(Effect.timeoutOption("30 seconds"), Effect.repeat({ until: Option.isSome }), start)
+      const links = [yield* link("b"), yield* link("c"), yield* link("d")]
+      const requested = () => links.filter(isDone).length
+      yield* TestClock.adjust("270 seconds")
+      assert.strictEqual(requested(), 0)
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(requested(), 1)
+      // Its link may have to be renewed.
+      const [first] = links.flatMap((fiber, i) => (isDone(fiber) ? ["b", "c", "d"].slice(i, i + 1) : []))
+      yield* uploads.untilOpen(first ?? "", silent)
+      yield* TestClock.adjust("5 minutes")
+      assert.strictEqual(requested(), 2)
+      yield* uploads.through(Effect.void, silent)
+      yield* Fiber.joinAll(links)
+      // It fails again and again, alone.
+      yield* TestClock.adjust("10 minutes")
+      assert.isTrue(uploads.isOpen())
+      yield* start(uploads.through(Effect.fail(full), silent))
+      assert.isFalse(uploads.isOpen())
     }).pipe(Effect.scoped),
   )
 
@@ -39,11 +78,41 @@ describe("the uploads to a store that is full", () => {
       yield* Effect.forkScoped(uploads.through(Effect.fail(full), count("trying")), { startImmediately: true })
       // It takes its turn, and does not give it back for an hour.
       yield* Effect.forkScoped(uploads.through(slow, count("waiting")), { startImmediately: true })
+      yield* start(uploads.untilOpen("a", count("link")))
+      assert.strictEqual(said.link, 1)
       yield* TestClock.adjust("5 minutes")
       assert.isAtLeast(said.trying, 5)
       assert.isAtLeast(said.waiting, 5)
-      yield* Effect.forkScoped(uploads.untilOpen(count("link")), { startImmediately: true })
-      assert.strictEqual(said.link, 1)
     }).pipe(Effect.scoped),
+  )
+})
+
+describe("the links of a tenant of which a result could not be stored", () => {
+  it.effect(
+    "take turns until a result is stored: a turn ends with its result, and while that waits for the store",
+    () =>
+      Effect.gen(function* () {
+        const links = (yield* makeGates).linksOf("tenants/one")
+        const refused = Exit.fail(new StoreError({ path: "a", problem: "Failed", detail: "refused" }))
+        for (const key of ["a", "b", "c", "d", "e"]) yield* links.start(key)
+        yield* links.turnOf("a")
+        yield* links.finish("a", refused)
+        yield* links.turnOf("b")
+        const turns = [
+          yield* start(links.turnOf("c")),
+          yield* start(links.turnOf("d")),
+          yield* start(links.turnOf("e")),
+        ]
+        const requested = Effect.as(TestClock.adjust("1 second"), turns).pipe(Effect.map((all) => all.map(isDone)))
+        assert.deepStrictEqual(yield* requested, [false, false, false])
+        // Nothing was stored: its writer was only opened.
+        yield* links.finish("b", Exit.void)
+        assert.deepStrictEqual(yield* requested, [true, false, false])
+        yield* links.waits("c")
+        assert.deepStrictEqual(yield* requested, [true, true, false])
+        yield* links.works
+        assert.deepStrictEqual(yield* requested, [true, true, true])
+        yield* links.finish("d", Exit.void)
+      }).pipe(Effect.scoped),
   )
 })

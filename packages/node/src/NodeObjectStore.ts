@@ -17,6 +17,7 @@ import * as S3Keys from "@live-response/core/S3Keys"
 import * as S3ObjectStore from "@live-response/core/S3ObjectStore"
 import * as SecretFile from "@live-response/core/SecretFile"
 import * as StoreError from "@live-response/core/StoreError"
+import * as Variable from "@live-response/core/Variable"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -26,7 +27,6 @@ import * as Layer from "effect/Layer"
 import type * as Path from "effect/Path"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
-import { optionalVariable } from "./internal/optionalVariable.ts"
 import * as NodeCredential from "./NodeCredential.ts"
 import * as NodeHasher from "./NodeHasher.ts"
 import * as NodePlatform from "./NodePlatform.ts"
@@ -35,20 +35,20 @@ import * as NodeTransport from "./NodeTransport.ts"
 const missing = (description: string) => new CredentialError({ reason: new Missing({ description }) })
 
 const settings = Config.all({
-  secret: optionalVariable("LIVE_RESPONSE_OBJECT_STORE_SECRET"),
-  secretFile: optionalVariable("LIVE_RESPONSE_OBJECT_STORE_SECRET_FILE"),
+  secret: Variable.optional("LIVE_RESPONSE_OBJECT_STORE_SECRET"),
+  secretFile: Variable.optional("LIVE_RESPONSE_OBJECT_STORE_SECRET_FILE"),
   authority: Config.map(Cloud.config, ({ authority }) => authority),
-  tenantId: optionalVariable("AZURE_TENANT_ID"),
-  clientId: optionalVariable("AZURE_CLIENT_ID"),
-  federatedTokenFile: optionalVariable("AZURE_FEDERATED_TOKEN_FILE"),
-  accessKeyId: optionalVariable("AWS_ACCESS_KEY_ID"),
-  secretAccessKey: optionalVariable("AWS_SECRET_ACCESS_KEY"),
-  sessionToken: optionalVariable("AWS_SESSION_TOKEN"),
-  roleArn: optionalVariable("AWS_ROLE_ARN"),
-  webIdentityTokenFile: optionalVariable("AWS_WEB_IDENTITY_TOKEN_FILE"),
-  tokenService: optionalVariable("AWS_ENDPOINT_URL_STS"),
-  containerEndpoint: optionalVariable("AWS_CONTAINER_CREDENTIALS_FULL_URI"),
-  containerTokenFile: optionalVariable("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"),
+  tenantId: Variable.optional("AZURE_TENANT_ID"),
+  clientId: Variable.optional("AZURE_CLIENT_ID"),
+  federatedTokenFile: Variable.optional("AZURE_FEDERATED_TOKEN_FILE"),
+  accessKeyId: Variable.optional("AWS_ACCESS_KEY_ID"),
+  secretAccessKey: Variable.optional("AWS_SECRET_ACCESS_KEY"),
+  sessionToken: Variable.optional("AWS_SESSION_TOKEN"),
+  roleArn: Variable.optional("AWS_ROLE_ARN"),
+  webIdentityTokenFile: Variable.optional("AWS_WEB_IDENTITY_TOKEN_FILE"),
+  tokenService: Variable.optional("AWS_ENDPOINT_URL_STS"),
+  containerEndpoint: Variable.optional("AWS_CONTAINER_CREDENTIALS_FULL_URI"),
+  containerTokenFile: Variable.optional("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"),
 })
 
 type Settings = Config.Success<typeof settings>

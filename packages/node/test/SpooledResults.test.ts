@@ -15,6 +15,7 @@ import * as SpooledResults from "@live-response/core/SpooledResults"
 import * as NodeHasher from "@live-response/node/NodeHasher"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -113,6 +114,32 @@ describe("SpooledResults.layer", () => {
       }).pipe(Effect.scoped),
   )
 
+  it.effect("stores other results where the store refuses the only one that waits, such as by its size", () =>
+    Effect.gen(function* () {
+      const spool = yield* tempDirectory
+      const waits = yield* Deferred.make<void>()
+      const { layer } = yield* objects(({ put }) => ({
+        put: (path, content) => (content.bytes > 4000 ? Effect.fail(full) : put(path, content)),
+      }))
+      const report: Report = (event) =>
+        event.event === "retrying" ? Effect.asVoid(Deferred.succeed(waits, undefined)) : Effect.void
+      yield* Effect.gen(function* () {
+        const gate = yield* LinkGate
+        /** As a call does it: one that is not let through gives its permit back, and comes again. */
+        const link = (index: number) =>
+          Effect.forkChild(Effect.eventually(gate({ ...ref, index })), { startImmediately: true })
+        yield* Effect.forkScoped(Effect.provideService(store(), Reporter, report))
+        yield* Deferred.await(waits)
+        const first = yield* link(1)
+        assert.isUndefined(first.pollUnsafe())
+        yield* Effect.repeat(TestClock.adjust("30 seconds"), { times: 12 })
+        assert.isDefined(first.pollUnsafe())
+        assert.strictEqual((yield* store(patterned(100), { ...ref, index: 1 })).bytes, 100)
+        for (const index of [2, 3]) assert.isDefined((yield* link(index)).pollUnsafe())
+      }).pipe(Effect.provide(spooledIn(spool).pipe(Layer.provide(layer))))
+    }).pipe(Effect.scoped),
+  )
+
   it.live("says why links wait to a tenant that has nothing to upload", () =>
     Effect.gen(function* () {
       const tried = yield* Deferred.make<void>()
@@ -192,9 +219,17 @@ describe("SpooledResults.layer", () => {
             const finish = Effect.andThen(writer.write({ head, offset: 0, bytes }), writer.complete).pipe(
               Effect.onExit((exit) => Scope.close(scope, exit)),
             )
-            return { link, finish }
+            return { link, finish, scope, writer }
           })
+          // What is only opened, or discarded, gives its turn back, and does not count as stored.
+          const [opened, discarded] = [yield* download(7), yield* download(8)]
           const [first, second, third] = [yield* download(0), yield* download(1), yield* download(2)]
+          yield* Fiber.join(opened.link)
+          assert.isUndefined(discarded.link.pollUnsafe())
+          yield* Scope.close(opened.scope, Exit.void)
+          yield* Fiber.join(discarded.link)
+          assert.isUndefined(first.link.pollUnsafe())
+          yield* discarded.writer.discard
           yield* Fiber.join(first.link)
           assert.deepStrictEqual([second.link.pollUnsafe(), third.link.pollUnsafe()], [undefined, undefined])
           yield* Effect.exit(first.finish)

@@ -1,6 +1,7 @@
 /** The address of a database: what its URL says, checked before anything connects. */
 import { X509Certificate } from "node:crypto"
 import { readFileSync } from "node:fs"
+import * as UrlPassword from "@live-response/core/UrlPassword"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
@@ -97,9 +98,8 @@ export const read = Effect.fnUntraced(function* (text: Url): Effect.fn.Return<Ad
   if (url === null || !/^postgres(ql)?:$/.test(url.protocol)) {
     return yield* Effect.fail({ problem: "is not postgres://<role>:<password>@<host>:<port>/<database>" })
   }
-  const { hash, host, password, pathname, search, searchParams } = url
-  // What the parser takes for the host and for what follows it is then a part of the password, and must not be shown.
-  if (`${pathname}${search}${hash}`.includes("@")) {
+  const { host, password, pathname, searchParams } = url
+  if (UrlPassword.mayBeHost(url)) {
     return yield* Effect.fail({
       problem: "has an @ after its host; in a password write / as %2F, ? as %3F, # as %23 and @ as %40",
     })

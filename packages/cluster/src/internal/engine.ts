@@ -5,6 +5,7 @@
  * long as PostgreSQL has a connection with its name.
  */
 import type { PgClient } from "@effect/sql-pg/PgClient"
+import * as Outage from "@live-response/core/Outage"
 import * as MessageStorage from "effect/cluster/MessageStorage"
 import * as RunnerAddress from "effect/cluster/RunnerAddress"
 import * as RunnerHealth from "effect/cluster/RunnerHealth"
@@ -24,7 +25,6 @@ import type { DatabaseError } from "../DatabaseError.ts"
 import * as Background from "./background.ts"
 import * as EngineLog from "./engineLog.ts"
 import { acquireSoon } from "./handOver.ts"
-import * as Outage from "./outage.ts"
 import * as RunnerChanges from "./runnerChanges.ts"
 import { applicationName, isOfDatabase, lockExpiration } from "./runnerNames.ts"
 

@@ -21,6 +21,7 @@ import {
   Unreachable,
 } from "../ObjectStoreError.ts"
 import type { CredentialError } from "../CredentialError.ts"
+import * as Outage from "../Outage.ts"
 import { Timing } from "../Timing.ts"
 import { fieldsOf, type Trouble } from "./connectionFailure.ts"
 import { foreignText, type Secrets } from "./foreignText.ts"
@@ -143,24 +144,6 @@ const reasonOf = Effect.fnUntraced(function* (kind: Kind, answer: Answer, { secr
   return new Refused({ ...known, ...(message === "" ? {} : { description: message }) })
 })
 
-/** Warns once when the store goes away, and says once that it is back, however many requests wait for it. */
-const makeReport = ({ address }: Kind) => {
-  let isAway = false
-  return {
-    away: (error: ObjectStoreError) =>
-      Effect.suspend(() => {
-        if (isAway) return Effect.void
-        isAway = true
-        return Effect.logWarning(`${error.message}; what needs it waits`)
-      }),
-    back: Effect.suspend(() => {
-      if (!isAway) return Effect.void
-      isAway = false
-      return Effect.logInfo(`${address} answers again`)
-    }),
-  }
-}
-
 type Read<A> = (response: HttpClientResponse, answer: Answer) => Effect.Effect<A, Reason>
 
 /** One attempt, which sends a request again with a new token where the first one is refused. */
@@ -205,7 +188,8 @@ const makeAttempt = (
 
 export const make = Effect.fnUntraced(function* (kind: Kind): Effect.fn.Return<Client, never, HttpClient.HttpClient> {
   const timing = yield* Timing
-  const report = makeReport(kind)
+  // However many requests wait for it.
+  const away = Outage.makeLogged(`${kind.address} answers again`)
   const bounds = { size: longestText, stall: timing.stallTimeout, total: timing.bodyTimeout }
   const attempt = makeAttempt(kind, HttpClient.withScope(yield* HttpClient.HttpClient), timing.headTimeout)
 
@@ -214,9 +198,11 @@ export const make = Effect.fnUntraced(function* (kind: Kind): Effect.fn.Return<C
     Effect.suspend(() => {
       let failures = 0
       return effect.pipe(
-        Effect.tapError((error) => (error.isRetryable && ++failures > 1 ? report.away(error) : Effect.void)),
+        Effect.tapError(({ isRetryable, message }) =>
+          isRetryable && ++failures > 1 ? away.failed(`${message}; what needs it waits`) : Effect.void,
+        ),
         Effect.retry({ schedule: timing.objectStore, while: ({ isRetryable }) => isRetryable }),
-        Effect.tap(() => report.back),
+        Effect.tap(() => away.works),
       )
     })
 

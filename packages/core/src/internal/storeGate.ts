@@ -1,10 +1,11 @@
 /**
  * What is done while a store of objects stores nothing. A link costs quota, and is lost where its result can't be stored.
  *
- * Where the store as a whole is full or away, uploads take turns to try, and no link is requested. Where something else is wrong,
- * such as the rights of one tenant or the disk of the spool, results fail, and the links of the tenant are requested one by one until
- * a result is stored.
+ * Where the store as a whole is full or away, uploads take turns to try, and hardly any link is requested. Where something else is
+ * wrong, such as the rights of one tenant or the disk of the spool, results fail, and the links of the tenant are requested one by one
+ * until a result is stored.
  */
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Latch from "effect/Latch"
@@ -13,8 +14,11 @@ import * as Schedule from "effect/Schedule"
 import * as Semaphore from "effect/Semaphore"
 import type * as ObjectStore from "../ObjectStore.ts"
 import { ObjectStoreError } from "../ObjectStoreError.ts"
+import * as Outage from "../Outage.ts"
 import { StoreError } from "../StoreError.ts"
+import { monotonicMillis } from "./monotonic.ts"
 import * as OutagePatience from "./outagePatience.ts"
+import { onceItFails } from "./scheduleCombinators.ts"
 
 /** Whether no object of any name can be stored until somebody makes space, or until the store is back. */
 const isOfStore = (error: unknown): error is ObjectStoreError => {
@@ -30,48 +34,41 @@ const messageOf = ({ message, object: path, reason }: ObjectStoreError): string 
     ? new StoreError({ path, problem: reason.problem, detail: reason.detail, isRetried: true }).message
     : message
 
-/** Warns once when something is in trouble, and says once that it is not any more. */
-class Trouble {
-  private isReported = false
-  private readonly over: string
-
-  constructor(over: string) {
-    this.over = over
-  }
-
-  warn(message: string): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      if (this.isReported) return Effect.void
-      this.isReported = true
-      return Effect.logWarning(`${message}; results wait until they can be stored, and no link is requested meanwhile`)
-    })
-  }
-
-  readonly end = Effect.suspend(() => {
-    if (!this.isReported) return Effect.void
-    this.isReported = false
-    return Effect.logInfo(this.over)
-  })
-}
+/**
+ * While no upload succeeds, one link is requested in this time: the store may refuse what waits alone, such as by its size, and only
+ * another result can show that.
+ */
+const linkEvery = Duration.minutes(5)
 
 type OnWait = (error: ObjectStoreError) => Effect.Effect<void>
 
 /** The uploads to one store. */
 class Uploads {
   private inProgress = 0
+  /** How many succeeded. */
+  private stored = 0
   private failure: ObjectStoreError | undefined
-  private readonly trouble: Trouble
+  private readonly outage: Outage.Outage<string>
   private readonly turn = Semaphore.makeUnsafe(1)
   private readonly open = Latch.makeUnsafe(true)
+  /** The result whose link may be requested although uploads wait. */
+  private probe: string | undefined
+  /** When that is another one. */
+  private probeFrom = Infinity
 
   constructor(address: string) {
-    this.trouble = new Trouble(`${address} stores results again`)
+    this.outage = Outage.makeLogged(`${address} stores results again`)
   }
 
-  /** Waits while uploads wait. `onWait` is called with what they wait for. */
-  untilOpen(onWait: OnWait): Effect.Effect<void> {
+  readonly isOpen = () => this.open.isOpen()
+
+  /** Waits with the link of a result while uploads wait. `onWait` is called with what they wait for. */
+  untilOpen(key: string, onWait: OnWait): Effect.Effect<void> {
+    const wait = Effect.suspend(() => Effect.andThen(this.explain(onWait), this.open.await))
     return Effect.suspend(() =>
-      this.open.isOpen() ? Effect.void : Effect.andThen(this.explain(onWait), Effect.asVoid(this.open.await)),
+      this.isOpen()
+        ? Effect.void
+        : Effect.flatMap(monotonicMillis, (now) => (this.isProbe(key, now) ? Effect.void : wait)),
     )
   }
 
@@ -80,27 +77,56 @@ class Uploads {
     upload: Effect.Effect<A, ObjectStoreError | E, R>,
     onWait: OnWait,
   ): Effect.Effect<A, ObjectStoreError | E, R> {
-    const attempt = upload.pipe(
-      Effect.tap(this.works),
-      Effect.tapError((error) => (isOfStore(error) ? this.fails(error) : this.answers)),
-    )
+    return Effect.suspend(() => {
+      /** How many others were stored when this one failed first. */
+      let storedBefore: number | undefined
+      const alone = Outage.make({
+        onStart: (error: ObjectStoreError) =>
+          Effect.logWarning(`${messageOf(error)}; this result waits, while others are stored`),
+        onEnd: Effect.void,
+      })
+      const fails = (error: ObjectStoreError) =>
+        Effect.suspend(() => {
+          storedBefore ??= this.stored
+          return storedBefore === this.stored ? this.fails(error) : alone.failed(error)
+        })
+      const attempt = upload.pipe(
+        Effect.tap(() => this.works),
+        Effect.tapError((error) => (isOfStore(error) ? fails(error) : this.answers)),
+      )
+      // Between two attempts others have their turn: the store may refuse this one alone, such as by its size.
+      const stored = onceItFails(
+        Effect.suspend(() => (this.isOpen() ? attempt : this.inTurn(attempt, onWait))),
+        (stored) =>
+          stored.pipe(
+            Effect.tapError((error) => (isOfStore(error) ? onWait(error) : Effect.void)),
+            Effect.retry({ schedule: OutagePatience.retries, while: isOfStore }),
+          ),
+      )
+      return Effect.acquireUseRelease(
+        this.start,
+        () => stored,
+        () => this.finish,
+      )
+    })
+  }
+
+  private inTurn<A, E, R>(attempt: Effect.Effect<A, E, R>, onWait: OnWait): Effect.Effect<A, E, R> {
     // Those that wait here when the store is back upload side by side.
-    const turn = Effect.suspend(() => (this.open.isOpen() ? Effect.succeedNone : Effect.asSome(attempt))).pipe(
+    const turn = Effect.suspend(() => (this.isOpen() ? Effect.succeedNone : Effect.asSome(attempt))).pipe(
       this.turn.withPermit,
       Effect.flatMap(Option.match({ onNone: () => attempt, onSome: Effect.succeed })),
     )
     const explained = Effect.repeat(this.explain(onWait), Schedule.spaced(OutagePatience.longest))
-    const waiting = Effect.raceFirst(turn, Effect.andThen(explained, Effect.never))
-    // Between two attempts others have their turn: the store may refuse this one alone, such as by its size.
-    const stored = Effect.suspend(() => (this.open.isOpen() ? attempt : waiting)).pipe(
-      Effect.tapError((error) => (isOfStore(error) ? onWait(error) : Effect.void)),
-      Effect.retry({ schedule: OutagePatience.retries, while: isOfStore }),
-    )
-    return Effect.acquireUseRelease(
-      this.start,
-      () => stored,
-      () => this.finish,
-    )
+    return Effect.raceFirst(turn, Effect.andThen(explained, Effect.never))
+  }
+
+  private isProbe(key: string, now: number): boolean {
+    if (this.probe === key) return true
+    if (now < this.probeFrom) return false
+    this.probe = key
+    this.probeFrom = now + Duration.toMillis(linkEvery)
+    return true
   }
 
   private explain(onWait: OnWait): Effect.Effect<void> {
@@ -116,10 +142,13 @@ class Uploads {
   })
 
   private fails(error: ObjectStoreError): Effect.Effect<void> {
-    return Effect.suspend(() => {
+    return Effect.flatMap(monotonicMillis, (now) => {
+      if (this.isOpen()) this.probeFrom = now + Duration.toMillis(linkEvery)
       this.open.closeUnsafe()
       this.failure = error
-      return this.trouble.warn(messageOf(error))
+      return this.outage.failed(
+        `${messageOf(error)}; results wait until they can be stored, and a link is requested every five minutes at most`,
+      )
     })
   }
 
@@ -127,9 +156,11 @@ class Uploads {
   private readonly answers = Effect.sync(() => this.open.openUnsafe())
 
   private readonly works = Effect.suspend(() => {
+    this.stored++
     this.open.openUnsafe()
     this.failure = undefined
-    return this.trouble.end
+    this.probe = undefined
+    return this.outage.works
   })
 }
 
@@ -141,10 +172,15 @@ class Links {
   private probe: string | undefined
   private readonly free = Latch.makeUnsafe(true)
 
+  /** Whether the link of a result waits for no turn. */
+  isOpen(key: string): boolean {
+    return !this.isFailing || this.probe === key || !this.inProgress.has(key)
+  }
+
   /** Waits for the turn of a result. */
   turnOf(key: string): Effect.Effect<void> {
     return Effect.suspend(() => {
-      if (!this.isFailing || this.probe === key || !this.inProgress.has(key)) return Effect.void
+      if (this.isOpen(key)) return Effect.void
       if (this.probe !== undefined) return Effect.andThen(this.free.await, this.turnOf(key))
       this.probe = key
       this.free.closeUnsafe()
@@ -156,24 +192,39 @@ class Links {
     return Effect.sync(() => void this.inProgress.add(key))
   }
 
-  /** A result is finished. */
+  /** A result is stored: from now on none takes a turn. */
+  readonly works = Effect.sync(() => {
+    this.isFailing = false
+    this.endTurn()
+  })
+
+  /** The upload of a result waits for the store as a whole, which may take for ever: another one has its turn. */
+  waits(key: string): Effect.Effect<void> {
+    return Effect.sync(() => {
+      if (this.probe === key) this.endTurn()
+    })
+  }
+
+  /** A result is finished, stored or not. */
   finish(key: string, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
     return Effect.sync(() => {
       this.inProgress.delete(key)
       const error = Option.getOrUndefined(Exit.findErrorOption(exit))
-      if (Exit.isSuccess(exit)) this.isFailing = false
       if (error instanceof StoreError && error.ofResult !== true) this.isFailing = true
-      if (this.isFailing && this.probe !== key) return
-      this.probe = undefined
-      this.free.openUnsafe()
+      if (this.probe === key) this.endTurn()
     })
+  }
+
+  private endTurn(): void {
+    this.probe = undefined
+    this.free.openUnsafe()
   }
 }
 
 export interface Gates {
   readonly uploads: Uploads
   /** The disk of the spools. */
-  readonly disk: Trouble
+  readonly disk: Outage.Outage<string>
   readonly linksOf: (prefix: string) => Links
 }
 
@@ -181,7 +232,7 @@ const makeGates = (address: string): Gates => {
   const links = new Map<string, Links>()
   return {
     uploads: new Uploads(address),
-    disk: new Trouble("the disk of the spool has space again"),
+    disk: Outage.makeLogged("the disk of the spool has space again"),
     linksOf: (prefix) => {
       const known = links.get(prefix) ?? new Links()
       links.set(prefix, known)

@@ -12,6 +12,7 @@ import type { ApiError } from "../ApiError.ts"
 import type { Service as DefenderApi } from "../DefenderApi.ts"
 import * as DefenderError from "../DefenderError.ts"
 import type { MachineAction, MachineActionId } from "../MachineAction.ts"
+import * as Outage from "../Outage.ts"
 import { type Report, Reporter } from "../Reporter.ts"
 import * as ApiErrors from "./apiErrors.ts"
 import { gaveUp } from "./circuitBreaker.ts"
@@ -39,8 +40,8 @@ interface Round {
   readonly list: List
   /** Microsoft documents ids as part of a filter on one page and not on another: a refused filter turns this on. */
   isOneByOne: boolean
-  /** The log has a warning that the actions can't be read. */
-  isTroubled: boolean
+  /** Of the reading of the actions. */
+  readonly outage: Outage.Outage<string>
 }
 
 type Ids = readonly [MachineActionId, ...ReadonlyArray<MachineActionId>]
@@ -142,18 +143,15 @@ const trouble = (round: Round, polled: ReadonlyArray<Watched>, error: ApiError) 
     return Effect.sync(() => endAll(round, Array.from(round.list.all), Exit.fail(error)))
   }
   if (!isTransient(error)) return Effect.sync(() => endAll(round, polled, Exit.fail(error)))
-  if (round.isTroubled) return Effect.void
-  round.isTroubled = true
-  return Effect.logWarning(`machine actions can't be read: ${error.message}; retrying`)
+  return round.outage.failed(`machine actions can't be read: ${error.message}; retrying`)
 }
 
 /** Reads the actions that are due, and reports them. */
 const poll = (round: Round, polled: ReadonlyArray<Watched>, ids: Ids, now: number) =>
   Effect.matchEffect(read(round, ids), {
     onSuccess: (actions) => {
-      round.isTroubled = false
       const found = new Map(actions.map((action) => [action.id, action]))
-      return Effect.forEach(
+      const reportAll = Effect.forEach(
         polled,
         (one) => {
           const action = found.get(one.id)
@@ -161,6 +159,7 @@ const poll = (round: Round, polled: ReadonlyArray<Watched>, ids: Ids, now: numbe
         },
         { discard: true },
       )
+      return Effect.andThen(round.outage.works, reportAll)
     },
     onFailure: (error) => trouble(round, polled, error),
   })
@@ -186,7 +185,8 @@ const reportToAll =
 
 /** Makes the effect that runs one round. */
 export const make = (api: DefenderApi, list: List): Effect.Effect<void> => {
-  const round: Round = { api, list, isOneByOne: false, isTroubled: false }
+  const outage = Outage.makeLogged("machine actions are read again")
+  const round: Round = { api, list, isOneByOne: false, outage }
   return Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
     const polled = pickDue(list.all, now, round.isOneByOne ? 1 : idsInOneCall)

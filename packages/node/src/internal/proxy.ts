@@ -1,5 +1,6 @@
 /** The proxy variables of the environment, as other programs read them. */
 import type { ClientSecretCredentialOptions } from "@azure/identity"
+import * as UrlPassword from "@live-response/core/UrlPassword"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -15,8 +16,7 @@ export const parse = (text: string): Option.Option<string> => {
     url !== null &&
     /^https?:$/.test(url.protocol) &&
     url.hostname !== "" &&
-    // Behind the host, it would be that of a password with a slash, so that the host is a part of the password.
-    !`${url.pathname}${url.search}${url.hash}`.includes("@") &&
+    !UrlPassword.mayBeHost(url) &&
     [url.username, url.password].every((part) => Option.isSome(decodePart(part)))
   return isProxy ? Option.some(url.href) : Option.none()
 }

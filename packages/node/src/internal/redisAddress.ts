@@ -1,4 +1,5 @@
 /** The address of a Redis, read as a whole before anything connects: what the client can't read, it throws. */
+import * as UrlPassword from "@live-response/core/UrlPassword"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 
@@ -23,9 +24,8 @@ export const parse = (text: Redacted.Redacted<string>): Option.Option<RedisAddre
   const url = /^rediss?:\/\/\S+$/.test(Redacted.value(text)) ? URL.parse(Redacted.value(text)) : null
   const database = /^(?:\/(\d{0,5}))?$/.exec(url?.pathname ?? "-")
   if (url === null || url.hostname === "" || database === null) return Option.none()
-  const { hash, hostname, port, protocol, search } = url
-  // The password has an @, and a ? or # that ends the host, which would be a part of the password.
-  if (`${search}${hash}`.includes("@")) return Option.none()
+  if (UrlPassword.mayBeHost(url)) return Option.none()
+  const { hostname, port, protocol } = url
   return Option.map(Option.all([decode(url.username), decode(url.password)]), ([username, password]) => ({
     host: hostname.replace(/^\[(.*)\]$/, "$1"),
     port: port === "" ? 6379 : Number(port),

@@ -4,29 +4,29 @@ import * as Cloud from "@live-response/core/Cloud"
 import { CredentialError, Missing } from "@live-response/core/CredentialError"
 import * as SecretFile from "@live-response/core/SecretFile"
 import * as StoreError from "@live-response/core/StoreError"
+import * as Variable from "@live-response/core/Variable"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import { optionalVariable } from "./optionalVariable.ts"
 import * as SignInKind from "./signInKind.ts"
 
 const secret = (name: string) =>
-  Config.map(optionalVariable(name), (text) => (text === undefined ? text : Redacted.make(text)))
+  Config.map(Variable.optional(name), (text) => (text === undefined ? text : Redacted.make(text)))
 
 export const config = Config.all({
   kind: Config.schema(SignInKind.Kind, "LIVE_RESPONSE_AUTH").pipe(Config.withDefault(undefined)),
   token: secret("LIVE_RESPONSE_TOKEN"),
-  tokenFile: optionalVariable("LIVE_RESPONSE_TOKEN_FILE"),
+  tokenFile: Variable.optional("LIVE_RESPONSE_TOKEN_FILE"),
   cloud: Cloud.config,
-  tenantId: optionalVariable("AZURE_TENANT_ID"),
-  clientId: optionalVariable("AZURE_CLIENT_ID"),
+  tenantId: Variable.optional("AZURE_TENANT_ID"),
+  clientId: Variable.optional("AZURE_CLIENT_ID"),
   clientSecret: secret("AZURE_CLIENT_SECRET"),
-  clientSecretFile: optionalVariable("AZURE_CLIENT_SECRET_FILE"),
-  certificatePath: optionalVariable("AZURE_CLIENT_CERTIFICATE_PATH"),
+  clientSecretFile: Variable.optional("AZURE_CLIENT_SECRET_FILE"),
+  certificatePath: Variable.optional("AZURE_CLIENT_CERTIFICATE_PATH"),
   certificatePassword: secret("AZURE_CLIENT_CERTIFICATE_PASSWORD"),
   sendChain: Config.Boolean("AZURE_CLIENT_SEND_CERTIFICATE_CHAIN").pipe(Config.withDefault(false)),
-  federatedTokenFile: optionalVariable("AZURE_FEDERATED_TOKEN_FILE"),
+  federatedTokenFile: Variable.optional("AZURE_FEDERATED_TOKEN_FILE"),
 })
 
 export type Settings = Config.Success<typeof config>

@@ -13,6 +13,7 @@ import * as TenantCredentials from "@live-response/cluster/TenantCredentials"
 import * as Tenants from "@live-response/cluster/Tenants"
 import * as TenantStatus from "@live-response/cluster/TenantStatus"
 import * as ObjectStoreUrl from "@live-response/core/ObjectStoreUrl"
+import * as Outage from "@live-response/core/Outage"
 import * as Quota from "@live-response/core/Quota"
 import * as TransferBounds from "@live-response/core/TransferBounds"
 import * as SpooledResults from "@live-response/core/SpooledResults"
@@ -47,14 +48,13 @@ const whileAway = Schedule.min([Schedule.exponential("500 millis"), Schedule.spa
 /** The place of this runner in the cluster, once PostgreSQL answers. */
 const join = Effect.fnUntraced(function* (runner: string) {
   const url = yield* ClusterDatabase.url
-  let isReported = false
+  const away = Outage.makeLogged("PostgreSQL answers; this runner joins the cluster")
   const database = yield* Layer.build(Database.layer({ url })).pipe(
-    Effect.tapError((error) => {
-      if (isReported || !error.isRetryable) return Effect.void
-      isReported = true
-      return Effect.logWarning(`${error.message}; this runner waits for it`)
-    }),
+    Effect.tapError(({ isRetryable, message }) =>
+      isRetryable ? away.failed(`${message}; this runner waits for it`) : Effect.void,
+    ),
     Effect.retry({ schedule: whileAway, while: ({ isRetryable }) => isRetryable }),
+    Effect.tap(() => away.works),
   )
   // Only then: the engine does not recover from a database that was never there.
   return Context.merge(database, yield* Layer.build(Cluster.layer({ url, runner })))

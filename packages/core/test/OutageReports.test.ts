@@ -1,14 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Outage from "@live-response/core/Outage"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
-import * as Outage from "../src/internal/outage.ts"
 
 describe("Outage", () => {
   it.effect("logs the first failure, and that it works again, each time that this changes", () => {
     const lines: Array<string> = []
     const logger = Logger.make(({ logLevel, message }) => lines.push(`${logLevel}: ${String(message)}`))
     return Effect.gen(function* () {
-      const { failed, works } = Outage.make("it is read again")
+      const { failed, works } = Outage.makeLogged("it is read again")
       yield* works
       for (const why of ["it refused", "it refused again"]) yield* failed(why)
       yield* works
