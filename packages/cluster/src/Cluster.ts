@@ -3,13 +3,11 @@
  *
  * @since 0.1.0
  */
-import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import type * as Scope from "effect/Scope"
-import type { SqlError } from "effect/sql/SqlError"
 import type * as Database from "./Database.ts"
 import type { DatabaseError } from "./DatabaseError.ts"
 import * as Connection from "./internal/connection.ts"
@@ -78,10 +76,9 @@ export interface Service {
  */
 export class Cluster extends Context.Service<Cluster, Service>()("@live-response/cluster/Cluster") {}
 
-class Connections extends Context.Service<
-  Connections,
-  { readonly client: PgClient; readonly fromSqlError: (error: SqlError) => DatabaseError }
->()("@live-response/cluster/Cluster/Connections") {}
+class Connections extends Context.Service<Connections, Effect.Success<ReturnType<typeof Connection.connect>>>()(
+  "@live-response/cluster/Cluster/Connections",
+) {}
 
 /**
  * Joins the cluster of the database, with connections of its own.
@@ -104,8 +101,8 @@ export const layer = ({ runner, ...options }: Options): Layer.Layer<Cluster, Dat
   return Layer.effect(
     Cluster,
     Effect.gen(function* () {
-      const { client, fromSqlError } = yield* Connections
-      const { leave, register } = yield* Engine.join(client, runner, fromSqlError)
+      const connections = yield* Connections
+      const { leave, register } = yield* Engine.join(connections, runner, connections.fromSqlError)
       return {
         each: (name, effect, { annotations = {} } = {}) =>
           register(name, Effect.annotateLogs(Restarts.untilItEnds(name, effect), annotations)),

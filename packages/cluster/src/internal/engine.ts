@@ -4,7 +4,6 @@
  * Of it, only singletons are used. Runners have no port: each holds locks in PostgreSQL, which decide who runs what, and is alive as
  * long as PostgreSQL has a connection with its name.
  */
-import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as MessageStorage from "effect/cluster/MessageStorage"
 import * as RunnerAddress from "effect/cluster/RunnerAddress"
 import * as RunnerHealth from "effect/cluster/RunnerHealth"
@@ -25,6 +24,7 @@ import * as Background from "./background.ts"
 import * as EngineLog from "./engineLog.ts"
 import { acquireSoon } from "./handOver.ts"
 import * as Outage from "./outage.ts"
+import type { Pool } from "./pool.ts"
 import * as RunnerChanges from "./runnerChanges.ts"
 import { applicationName, isOfDatabase, lockExpiration } from "./runnerNames.ts"
 
@@ -129,12 +129,13 @@ const markGoneOrReport = (
 
 /** Joins the cluster as `runner`, a name that no other process ever has. */
 export const join = Effect.fnUntraced(function* (
-  sql: PgClient,
+  pool: Pool,
   runner: string,
   describe: (error: SqlError) => DatabaseError,
 ) {
   let isLeaving = false
-  const changes = yield* RunnerChanges.make(sql)
+  const changes = yield* RunnerChanges.make(pool)
+  const sql = pool.client
   const config = ShardingConfig.layer({ ...timing, runnerAddress: Option.some(RunnerAddress.make(runner, 1)) })
   const layer = Sharding.layer.pipe(
     Layer.provide([Runners.layerNoop, health]),
