@@ -4,8 +4,10 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Option from "effect/Option"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import type * as Scope from "effect/Scope"
 import type * as Database from "./Database.ts"
@@ -58,6 +60,16 @@ export interface Service {
   ) => Effect.Effect<void, never, R | Scope.Scope>
 
   /**
+   * How long ago PostgreSQL last confirmed a lock of this runner. None before the first one.
+   *
+   * **Details**
+   *
+   * Every piece of work needs a lock. A runner asks every five seconds, so that one without an answer for 15 takes no part: what it
+   * had runs elsewhere. The locks have a connection of their own, which can hang while others work.
+   */
+  readonly sinceLocks: Effect.Effect<Option.Option<Duration.Duration>>
+
+  /**
    * Leaves the cluster: interrupts all work of this runner side by side, and frees each piece once it has stopped.
    *
    * **When to use**
@@ -102,10 +114,11 @@ export const layer = ({ runner, ...options }: Options): Layer.Layer<Cluster, Dat
     Cluster,
     Effect.gen(function* () {
       const connections = yield* Connections
-      const { leave, register } = yield* Engine.join(connections, runner, connections.fromSqlError)
+      const { leave, register, sinceLocks } = yield* Engine.join(connections, runner, connections.fromSqlError)
       return {
         each: (name, effect, { annotations = {} } = {}) =>
           register(name, Effect.annotateLogs(Restarts.untilItEnds(name, effect), annotations)),
+        sinceLocks,
         leave,
       }
     }),
