@@ -11,11 +11,12 @@ import type * as Option from "effect/Option"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import type * as Scope from "effect/Scope"
 import type * as Database from "./Database.ts"
-import type { DatabaseError } from "./DatabaseError.ts"
+import { type DatabaseError, SharedSessions } from "./DatabaseError.ts"
 import * as Connection from "./internal/connection.ts"
 import * as Engine from "./internal/engine.ts"
 import * as Restarts from "./internal/restarts.ts"
 import { applicationName } from "./internal/runnerNames.ts"
+import * as Sessions from "./internal/sessions.ts"
 
 /**
  * @since 0.1.0
@@ -92,6 +93,15 @@ class Connections extends Context.Service<Connections, Effect.Success<ReturnType
   "@live-response/cluster/Cluster/Connections",
 ) {}
 
+/** Fails where the locks of a runner would be those of every program that uses the pooler. */
+const requireOwnSessions = ({ client, failed, fromSqlError }: Connections["Service"]) =>
+  Effect.mapError(Sessions.areShared(client), fromSqlError).pipe(
+    Effect.filterOrFail(
+      (areShared) => !areShared,
+      () => failed(new SharedSessions({ description: "a runner would lose its locks" })),
+    ),
+  )
+
 /**
  * Joins the cluster of the database, with connections of its own.
  *
@@ -99,7 +109,7 @@ class Connections extends Context.Service<Connections, Effect.Success<ReturnType
  *
  * Runners listen on no port. When this one leaves, the others take its work within seconds; when it is killed, typically within
  * some three seconds, and 17 at most. Which runner does what is decided by PostgreSQL's advisory locks, so behind PgBouncer the
- * pooling must be by session.
+ * pooling must be by session: where it is not, the layer fails with `SharedSessions`.
  *
  * @since 0.1.0
  * @category layers
@@ -114,6 +124,7 @@ export const layer = ({ runner, ...options }: Options): Layer.Layer<Cluster, Dat
     Cluster,
     Effect.gen(function* () {
       const connections = yield* Connections
+      yield* requireOwnSessions(connections)
       const { leave, register, sinceLocks } = yield* Engine.join(connections, runner, connections.fromSqlError)
       return {
         each: (name, effect, { annotations = {} } = {}) =>

@@ -11,6 +11,7 @@ import {
   ReadOnly,
   type Reason,
   Refused,
+  SharedSessions,
   TlsFailed,
   Unreachable,
 } from "../DatabaseError.ts"
@@ -54,6 +55,7 @@ export const connect = Effect.fnUntraced(function* (options: Options) {
     const tls = SqlErrors.tlsProblem(error)
     if (tls !== undefined) return failed(new TlsFailed({ problem: tls, description }))
     if (SqlErrors.isReadOnly(error)) return failed(new ReadOnly({ description }))
+    if (SqlErrors.isOfSharedSession(error)) return failed(new SharedSessions({ description }))
     if (SqlErrors.isExhausted(error)) return failed(new Exhausted({ description }))
     return failed(SqlErrors.isTransient(error) ? new Unreachable({ description }) : new Refused({ description }))
   }
