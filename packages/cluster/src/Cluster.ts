@@ -3,19 +3,20 @@
  *
  * @since 0.1.0
  */
-import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Option from "effect/Option"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import type * as Scope from "effect/Scope"
-import type { SqlError } from "effect/sql/SqlError"
 import type * as Database from "./Database.ts"
-import type { DatabaseError } from "./DatabaseError.ts"
+import { type DatabaseError, SharedSessions } from "./DatabaseError.ts"
 import * as Connection from "./internal/connection.ts"
 import * as Engine from "./internal/engine.ts"
 import * as Restarts from "./internal/restarts.ts"
 import { applicationName } from "./internal/runnerNames.ts"
+import * as Sessions from "./internal/sessions.ts"
 
 /**
  * @since 0.1.0
@@ -60,6 +61,16 @@ export interface Service {
   ) => Effect.Effect<void, never, R | Scope.Scope>
 
   /**
+   * How long ago PostgreSQL last confirmed a lock of this runner. None before the first one.
+   *
+   * **Details**
+   *
+   * Every piece of work needs a lock. A runner asks every five seconds, so that one without an answer for 15 takes no part: what it
+   * had runs elsewhere. The locks have a connection of their own, which can hang while others work.
+   */
+  readonly sinceLocks: Effect.Effect<Option.Option<Duration.Duration>>
+
+  /**
    * Leaves the cluster: interrupts all work of this runner side by side, and frees each piece once it has stopped.
    *
    * **When to use**
@@ -78,10 +89,18 @@ export interface Service {
  */
 export class Cluster extends Context.Service<Cluster, Service>()("@live-response/cluster/Cluster") {}
 
-class Connections extends Context.Service<
-  Connections,
-  { readonly client: PgClient; readonly fromSqlError: (error: SqlError) => DatabaseError }
->()("@live-response/cluster/Cluster/Connections") {}
+class Connections extends Context.Service<Connections, Effect.Success<ReturnType<typeof Connection.connect>>>()(
+  "@live-response/cluster/Cluster/Connections",
+) {}
+
+/** Fails where the locks of a runner would be those of every program that uses the pooler. */
+const requireOwnSessions = ({ client, failed, fromSqlError }: Connections["Service"]) =>
+  Effect.mapError(Sessions.areShared(client), fromSqlError).pipe(
+    Effect.filterOrFail(
+      (areShared) => !areShared,
+      () => failed(new SharedSessions({ description: "a runner would lose its locks" })),
+    ),
+  )
 
 /**
  * Joins the cluster of the database, with connections of its own.
@@ -90,7 +109,7 @@ class Connections extends Context.Service<
  *
  * Runners listen on no port. When this one leaves, the others take its work within seconds; when it is killed, typically within
  * some three seconds, and 17 at most. Which runner does what is decided by PostgreSQL's advisory locks, so behind PgBouncer the
- * pooling must be by session.
+ * pooling must be by session: where it is not, the layer fails with `SharedSessions`.
  *
  * @since 0.1.0
  * @category layers
@@ -104,11 +123,13 @@ export const layer = ({ runner, ...options }: Options): Layer.Layer<Cluster, Dat
   return Layer.effect(
     Cluster,
     Effect.gen(function* () {
-      const { client, fromSqlError } = yield* Connections
-      const { leave, register } = yield* Engine.join(client, runner, fromSqlError)
+      const connections = yield* Connections
+      yield* requireOwnSessions(connections)
+      const { leave, register, sinceLocks } = yield* Engine.join(connections, runner, connections.fromSqlError)
       return {
         each: (name, effect, { annotations = {} } = {}) =>
           register(name, Effect.annotateLogs(Restarts.untilItEnds(name, effect), annotations)),
+        sinceLocks,
         leave,
       }
     }),

@@ -219,7 +219,7 @@ const asOwner = Effect.fnUntraced(function* (tenant: Tenant, options: Options) {
     Effect.tapError((error) =>
       isSuperseded(error) ? Effect.void : status.failed(owner, failingOf(error), error.message),
     ),
-    Effect.catchIf(isSuperseded, () => Effect.logInfo("another runner has taken over")),
+    Effect.catchIf(isSuperseded, () => Effect.logDebug("another runner has taken over")),
   )
 })
 

@@ -16,7 +16,9 @@ import { Cluster } from "./Cluster.ts"
 import * as Collector from "./Collector.ts"
 import type { DatabaseError } from "./DatabaseError.ts"
 import * as Background from "./internal/background.ts"
+import * as LostTenants from "./internal/lostTenants.ts"
 import { type Tenant, type TenantId, Tenants } from "./Tenants.ts"
+import { TenantStatus } from "./TenantStatus.ts"
 
 /**
  * @since 0.1.0
@@ -69,11 +71,26 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const { pollEvery = "3 seconds", reclaimAfter = "30 seconds" } = options
   const collector: Collector.Options = { transports: yield* NodeTransport.shared, ...options }
 
+  const { list: statuses } = yield* TenantStatus
+  const { lost } = yield* LostTenants.make({
+    runner: options.runner,
+    list: statuses,
+    isElsewhere: (tenant) => registered.has(tenant) && !running.has(tenant),
+  })
+
   const collect = (tenant: Tenant) =>
     Effect.acquireUseRelease(
       Effect.sync(() => running.add(tenant.tenant)),
-      () => Effect.repeat(Collector.run(tenant, collector), Schedule.spaced(reclaimAfter)),
-      () => Effect.sync(() => running.delete(tenant.tenant)),
+      // It ends where another owner has claimed the tenant.
+      () =>
+        Effect.repeat(Effect.andThen(Collector.run(tenant, collector), lost(tenant)), Schedule.spaced(reclaimAfter)),
+      (_, exit) =>
+        Effect.suspend(() => {
+          running.delete(tenant.tenant)
+          // The registry has removed or changed one that is not registered any more.
+          const isLost = Exit.hasInterrupts(exit) && registered.get(tenant.tenant)?.tenant === tenant
+          return isLost ? lost(tenant) : Effect.void
+        }),
     )
 
   const register = Effect.fnUntraced(function* (tenant: Tenant) {

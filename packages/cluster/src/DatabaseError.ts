@@ -85,6 +85,17 @@ export class Refused extends Schema.TaggedError<Refused>("@live-response/cluster
 }) {}
 
 /**
+ * A pooler in front of the database gives the sessions of this program to others between transactions, as PgBouncer does with
+ * `pool_mode = transaction`: a runner would lose its locks, and statements that are prepared are not found.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class SharedSessions extends Schema.TaggedError<SharedSessions>(
+  "@live-response/cluster/DatabaseError/SharedSessions",
+)("SharedSessions", { description: Schema.String }) {}
+
+/**
  * The schema is older than this release needs: version 0 is a database without one.
  *
  * @since 0.1.0
@@ -119,6 +130,7 @@ export const Reason = Schema.Union([
   InvalidAddress,
   TlsFailed,
   Refused,
+  SharedSessions,
   OlderSchema,
   NewerSchema,
 ])
@@ -183,6 +195,8 @@ export class DatabaseError extends Schema.TaggedError<DatabaseError>("@live-resp
         return tlsText(reason)
       case "Refused":
         return `it refused (${reason.description}); check its address, the role and the rights of that role`
+      case "SharedSessions":
+        return `a pooler shares its sessions (${reason.description}); set pool_mode = session in PgBouncer, or connect to PostgreSQL itself`
       case "OlderSchema":
         return `its schema is version ${reason.version} and this release needs ${reason.needed}; migrate it with the role that owns it`
       case "NewerSchema":

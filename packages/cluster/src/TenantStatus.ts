@@ -5,10 +5,9 @@
  */
 import * as Outage from "@live-response/core/Outage"
 import * as TerminalText from "@live-response/core/TerminalText"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -18,6 +17,7 @@ import type { Fragment } from "effect/sql/Statement"
 import { Database } from "./Database.ts"
 import type { DatabaseError } from "./DatabaseError.ts"
 import * as Background from "./internal/background.ts"
+import * as LastTime from "./internal/lastTime.ts"
 import { rowsOf } from "./internal/rows.ts"
 import type { Service as TenantOwner } from "./TenantOwner.ts"
 import { TenantId } from "./Tenants.ts"
@@ -154,11 +154,7 @@ const makeLooks = Effect.gen(function* () {
     "the times of searches are written again",
     ({ message }) => `the times of searches are not written: ${message}`,
   )
-
-  let writtenAt: bigint | undefined
-  const written = Effect.map(Clock.monotonicTimeNanos, (now) => {
-    writtenAt = now
-  })
+  const written = LastTime.make()
 
   const flush = Effect.suspend(() => {
     const tenants = Array.from(looks.keys())
@@ -174,13 +170,11 @@ const makeLooks = Effect.gen(function* () {
             ${`{${clears.join(",")}}`}::boolean[]) as n (tenant, epoch, clears)
           join live_response.tenant_status e using (tenant)) l
         where s.tenant = l.tenant and s.epoch = l.epoch`,
-    ).pipe(Effect.tap(written), reporting)
+    ).pipe(Effect.tap(written.mark), reporting)
   })
   yield* Background.repeat("the record of searches", flush, flushEvery)
   return {
-    sinceWrite: Effect.map(Clock.monotonicTimeNanos, (now) =>
-      Option.map(Option.fromUndefinedOr(writtenAt), (at) => Duration.nanos(now - at)),
-    ),
+    sinceWrite: written.since,
     looked: ({ epoch, tenant }: TenantOwner) =>
       Effect.sync(() => void looks.set(tenant, { epoch, clears: failures.get(tenant) === "search" })),
     failing: ({ tenant }: TenantOwner, failing: Failing) =>

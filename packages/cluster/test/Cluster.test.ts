@@ -5,11 +5,13 @@ import * as Tenants from "@live-response/cluster/Tenants"
 import { PostgresServer } from "@live-response/cluster/testing/PostgresServer"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Redacted from "effect/Redacted"
 import * as References from "effect/References"
@@ -195,6 +197,35 @@ describe("Cluster.layer", () => {
         yield* run("grant update on live_response.engine_runners to runner")
         assert.strictEqual(yield* Queue.take(logged), "Info: PostgreSQL accepts again that this runner gets work")
       }).pipe(Effect.provide(Logger.layer([logger])))
+    }).pipe(Effect.scoped, Effect.provide(sharedServer)),
+  )
+
+  it.live("says when the locks were last confirmed, whose connection can hang while statements are answered", () =>
+    Effect.gen(function* () {
+      const server = yield* PostgresServer
+      const { each, sinceLocks } = yield* join("hangs")
+      const owner = yield* Layer.build(Database.layerUnchecked({ url: server.superuser }))
+      const { query } = Context.get(owner, Database.Database)
+      const runs = yield* Deferred.make<void>()
+      yield* each("hangs", Effect.andThen(Deferred.succeed(runs, undefined), Effect.never))
+      yield* Deferred.await(runs)
+      const [row] = yield* query(
+        (sql) => sql<{ pid: number }>`select distinct pid from pg_locks join pg_stat_activity using (pid)
+          where locktype = 'advisory' and application_name = 'live-response hangs'`,
+      )
+      const pid = row?.pid ?? assert.fail("no session has the locks")
+      const until = (holds: (seconds: number) => boolean) =>
+        Effect.repeat(sinceLocks, {
+          until: (since) => Option.exists(since, (since) => holds(Duration.toSeconds(since))),
+          schedule: Schedule.spaced("50 millis"),
+        })
+      yield* until((seconds) => seconds < 5)
+      process.kill(pid, "SIGSTOP")
+      yield* Effect.addFinalizer(() => Effect.ignore(Effect.try(() => process.kill(pid, "SIGCONT"))))
+      // It asks every five seconds. What it asks on other connections, and a lock that it does not get, confirm nothing.
+      yield* until((seconds) => seconds > 8)
+      process.kill(pid, "SIGCONT")
+      yield* until((seconds) => seconds < 5)
     }).pipe(Effect.scoped, Effect.provide(sharedServer)),
   )
 

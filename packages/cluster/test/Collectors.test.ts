@@ -91,7 +91,7 @@ describe("Collectors.layer", () => {
           Effect.sync(() => registered.add(name)),
           Effect.addFinalizer(() => stop(name)),
         )
-      const cluster = Layer.succeed(Cluster, { each, leave: Effect.void })
+      const cluster = Layer.succeed(Cluster, { each, sinceLocks: Effect.succeedNone, leave: Effect.void })
       const scope = yield* Scope.fork(yield* Effect.scope)
       yield* startRunner({ cluster }).pipe(Scope.provide(scope))
       const isRegistered = Effect.sync(() => tenants.every((tenant) => registered.has(`collector ${tenant}`)))
@@ -171,18 +171,26 @@ describe("Collectors.layer", () => {
     }).pipe(Effect.scoped, Effect.provide(environment)),
   )
 
-  it.live("ends where another owner has taken the tenant, and claims it again if the cluster leaves it here", () =>
-    Effect.gen(function* () {
+  it.live("ends where another owner has taken the tenant, and claims it again if the cluster leaves it here", () => {
+    const lines: Array<string> = []
+    const logger = Logger.make(({ message }) => lines.push(String(message)))
+    return Effect.gen(function* () {
       const { claim } = yield* Tenants.Tenants
       const { addResult, tenant } = yield* simulated("contoso", refsUpTo(1))
-      yield* startRunner()
+      // Later than the report of what is lost.
+      yield* startRunner({ reclaimAfter: "4 seconds" })
       yield* until(tenant, ({ completed }) => completed === 1)
-      const epoch = yield* claim(tenant)
+      const epoch = yield* claim(tenant, "runner-2")
       yield* addResult(refAt(70))
       yield* until(tenant, ({ completed }) => completed === 2)
       assert.isAbove(yield* claim(tenant), epoch + 1)
-    }).pipe(Effect.scoped, Effect.provide(environment)),
-  )
+      assert.lengthOf(
+        lines.filter((line) => line === "1 tenant moved to runner-2: contoso"),
+        1,
+        lines.join("\n"),
+      )
+    }).pipe(Effect.scoped, Effect.provide([environment, Logger.layer([logger])]))
+  })
 
   it.live("searches the second time after a random part of the interval", () =>
     Effect.gen(function* () {

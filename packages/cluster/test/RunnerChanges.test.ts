@@ -40,8 +40,8 @@ describe("RunnerChanges.make", () => {
   it.effect("hears another runner at once, and looks again after a second without that", () =>
     Effect.gen(function* () {
       const [one, other] = yield* Effect.all([connect, connect])
-      const changes = yield* RunnerChanges.make(one.client)
-      const teller = yield* RunnerChanges.make(other.client)
+      const changes = yield* RunnerChanges.make(one)
+      const teller = yield* RunnerChanges.make(other)
       yield* until(listening, ({ length }) => length === 2)
       // What it may have missed before it listened.
       yield* knownChange(changes)
@@ -61,8 +61,7 @@ describe("RunnerChanges.make", () => {
 
   it.effect("listens again after its connection is lost, and takes that for a change", () =>
     Effect.gen(function* () {
-      const { client } = yield* connect
-      const changes = yield* RunnerChanges.make(client)
+      const changes = yield* RunnerChanges.make(yield* connect)
       const [pid] = yield* until(listening, ({ length }) => length === 1)
       yield* knownChange(changes)
       const next = yield* Effect.forkChild(changes.next)
@@ -79,10 +78,21 @@ describe("RunnerChanges.make", () => {
     }).pipe(Effect.scoped, Effect.provide(services)),
   )
 
+  it.effect("listens on a new connection when its own is as old as a connection may be", () =>
+    Effect.gen(function* () {
+      yield* RunnerChanges.make(yield* connect)
+      const [former] = yield* until(listening, ({ length }) => length === 1)
+      yield* TestClock.adjust("10 minutes")
+      yield* until(listening, ({ length }) => length === 0)
+      yield* TestClock.adjust("5 seconds")
+      const [pid] = yield* until(listening, ({ length }) => length === 1)
+      assert.notStrictEqual(pid, former)
+    }).pipe(Effect.scoped, Effect.provide(services)),
+  )
+
   it.effect("looks ten times a second at most, however often it is notified", () =>
     Effect.gen(function* () {
-      const { client } = yield* connect
-      const changes = yield* RunnerChanges.make(client)
+      const changes = yield* RunnerChanges.make(yield* connect)
       for (let look = 0; look < 3; look++) {
         yield* changes.notify
         const next = yield* Effect.forkChild(changes.next)

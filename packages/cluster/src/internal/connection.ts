@@ -1,5 +1,4 @@
 /** Connections to a database, and its errors without secrets. */
-import * as PgClient from "@effect/sql-pg/PgClient"
 import * as TerminalText from "@live-response/core/TerminalText"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -12,10 +11,12 @@ import {
   ReadOnly,
   type Reason,
   Refused,
+  SharedSessions,
   TlsFailed,
   Unreachable,
 } from "../DatabaseError.ts"
 import * as Address from "./address.ts"
+import * as Pool from "./pool.ts"
 import * as SqlErrors from "./sqlError.ts"
 
 export interface Options {
@@ -30,6 +31,9 @@ export interface Options {
 
   /** How many connections this program opens at most. By default 5. */
   readonly maxConnections?: number | undefined
+
+  /** How long a connection is used at most, so that all follow the address when it leads to another server. By default 10 minutes. */
+  readonly connectionLifetime?: Duration.Input | undefined
 
   /** The name that `pg_stat_activity` shows, cut at 63 bytes. By default `live-response`. */
   readonly applicationName?: string | undefined
@@ -51,11 +55,13 @@ export const connect = Effect.fnUntraced(function* (options: Options) {
     const tls = SqlErrors.tlsProblem(error)
     if (tls !== undefined) return failed(new TlsFailed({ problem: tls, description }))
     if (SqlErrors.isReadOnly(error)) return failed(new ReadOnly({ description }))
+    if (SqlErrors.isOfSharedSession(error)) return failed(new SharedSessions({ description }))
     if (SqlErrors.isExhausted(error)) return failed(new Exhausted({ description }))
     return failed(SqlErrors.isTransient(error) ? new Unreachable({ description }) : new Refused({ description }))
   }
-  const client = yield* PgClient.make({
+  const { client, listen } = yield* Pool.make({
     url,
+    lifetime: options.connectionLifetime,
     ...(ca === undefined ? {} : { ssl: { ca } }),
     maxConnections: options.maxConnections ?? 5,
     applicationName: options.applicationName ?? "live-response",
@@ -67,6 +73,6 @@ export const connect = Effect.fnUntraced(function* (options: Options) {
       // The engine keeps times without a zone: with another one, a runner takes those that are alive for dead, or the reverse.
       timezone: "UTC",
     },
-  }).pipe(Effect.mapError(fromSqlError))
-  return { client, name, timeout, failed, fromSqlError }
+  })
+  return { client, listen, name, timeout, failed, fromSqlError }
 })

@@ -4,7 +4,6 @@
  * Of it, only singletons are used. Runners have no port: each holds locks in PostgreSQL, which decide who runs what, and is alive as
  * long as PostgreSQL has a connection with its name.
  */
-import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as Outage from "@live-response/core/Outage"
 import * as MessageStorage from "effect/cluster/MessageStorage"
 import * as RunnerAddress from "effect/cluster/RunnerAddress"
@@ -25,6 +24,8 @@ import type { DatabaseError } from "../DatabaseError.ts"
 import * as Background from "./background.ts"
 import * as EngineLog from "./engineLog.ts"
 import { acquireSoon } from "./handOver.ts"
+import * as LastTime from "./lastTime.ts"
+import type { Pool } from "./pool.ts"
 import * as RunnerChanges from "./runnerChanges.ts"
 import { applicationName, isOfDatabase, lockExpiration } from "./runnerNames.ts"
 
@@ -51,10 +52,12 @@ const timing = {
 
 /**
  * The engine's storage, from which a runner learns at once that another one has come or gone, and gets its locks as soon as they are
- * released. The engine looks every second for each of the two.
+ * released. The engine looks every second for each of the two. `locks` is marked when PostgreSQL confirms any lock of this runner.
  */
-const promptly = (changes: RunnerChanges.RunnerChanges, isLeaving: () => boolean) =>
-  Layer.effect(
+const promptly = (changes: RunnerChanges.RunnerChanges, isLeaving: () => boolean, locks: LastTime.LastTime) => {
+  const confirmed = <A extends ReadonlyArray<unknown>, E>(held: Effect.Effect<A, E>) =>
+    Effect.tap(held, ({ length }) => (length === 0 ? Effect.void : locks.mark))
+  return Layer.effect(
     RunnerStorage.RunnerStorage,
     Effect.map(RunnerStorage.RunnerStorage, (storage) =>
       RunnerStorage.RunnerStorage.of({
@@ -65,11 +68,13 @@ const promptly = (changes: RunnerChanges.RunnerChanges, isLeaving: () => boolean
         setRunnerHealth: (address, healthy) => Effect.tap(storage.setRunnerHealth(address, healthy), changes.notify),
         acquire: (address, shards) => {
           const wanted = Array.from(shards)
-          return acquireSoon(storage.acquire(address, wanted), wanted.length, isLeaving)
+          return acquireSoon(confirmed(storage.acquire(address, wanted)), wanted.length, isLeaving)
         },
+        refresh: (address, shards) => confirmed(storage.refresh(address, shards)),
       }),
     ),
   )
+}
 
 const health = Layer.effect(
   RunnerHealth.RunnerHealth,
@@ -105,6 +110,9 @@ export interface Engine {
     effect: Effect.Effect<void, never, R>,
   ) => Effect.Effect<void, never, R | Scope.Scope>
 
+  /** How long ago PostgreSQL last confirmed a lock of this runner. None before the first one. */
+  readonly sinceLocks: LastTime.LastTime["since"]
+
   /** Leaves the cluster: stops all effects side by side, and frees each name once its effect has stopped. */
   readonly leave: Effect.Effect<void>
 }
@@ -129,17 +137,19 @@ const markGoneOrReport = (
 
 /** Joins the cluster as `runner`, a name that no other process ever has. */
 export const join = Effect.fnUntraced(function* (
-  sql: PgClient,
+  pool: Pool,
   runner: string,
   describe: (error: SqlError) => DatabaseError,
 ) {
   let isLeaving = false
-  const changes = yield* RunnerChanges.make(sql)
+  const locks = LastTime.make()
+  const changes = yield* RunnerChanges.make(pool)
+  const sql = pool.client
   const config = ShardingConfig.layer({ ...timing, runnerAddress: Option.some(RunnerAddress.make(runner, 1)) })
   const layer = Sharding.layer.pipe(
     Layer.provide([Runners.layerNoop, health]),
     Layer.provide(MessageStorage.layerNoop),
-    Layer.provide(promptly(changes, () => isLeaving)),
+    Layer.provide(promptly(changes, () => isLeaving, locks)),
     Layer.provide(SqlRunnerStorage.layerStorage({ prefix })),
     Layer.provide([config, Layer.succeed(SqlClient.SqlClient, sql)]),
   )
@@ -156,6 +166,7 @@ export const join = Effect.fnUntraced(function* (
   )
   const engine: Engine = {
     register: (name, effect) => Effect.flatMap(EngineLog.asProgram(effect), (run) => registerSingleton(name, run)),
+    sinceLocks: locks.since,
     leave: Effect.suspend(() => {
       isLeaving = true
       return Scope.close(scope, Exit.void)

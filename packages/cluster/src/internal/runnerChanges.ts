@@ -2,12 +2,11 @@
  * Runners notify each other when one of them comes or goes, by `NOTIFY` of PostgreSQL, so that work moves at once. It is a hint: what is
  * missed is seen by looking, a second later.
  */
-import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
-import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import * as Background from "./background.ts"
+import type { Pool } from "./pool.ts"
 
 /** Of the whole database, whatever its schemas. */
 const channel = "live_response_runners"
@@ -24,20 +23,15 @@ export interface RunnerChanges {
 }
 
 /** Listens on a connection of its own. */
-export const make = Effect.fnUntraced(function* (
-  client: PgClient,
-): Effect.fn.Return<RunnerChanges, never, Scope.Scope> {
+export const make = Effect.fnUntraced(function* ({
+  client: sql,
+  listen,
+}: Pool): Effect.fn.Return<RunnerChanges, never, Scope.Scope> {
   const changed = Latch.makeUnsafe(true)
-  const listen = Effect.gen(function* () {
-    const notifications = yield* client.listen(channel)
-    // What came while nobody listened.
-    yield* changed.open
-    return yield* Effect.forever(Effect.andThen(Queue.take(notifications), changed.open))
-  }).pipe(Effect.scoped, Effect.ignore)
-  yield* Background.repeat("listening to other runners", listen, "5 seconds")
+  yield* Background.repeat("listening to other runners", Effect.ignore(listen(channel, changed.open)), "5 seconds")
   return {
     // Open here too, should nobody be listening.
-    notify: Effect.andThen(changed.open, Effect.ignore(client.notify(channel, ""))),
+    notify: Effect.andThen(changed.open, Effect.ignore(sql`select pg_notify(${channel}, '')`)),
     next: changed.await.pipe(
       Effect.timeoutOption("900 millis"),
       Effect.delay("100 millis"),

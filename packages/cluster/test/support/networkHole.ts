@@ -1,4 +1,7 @@
-/** A proxy of TCP that can be a hole in the network: what is sent meanwhile arrives when it is mended, and no connection is closed. */
+/**
+ * A proxy of TCP that can be a hole in the network: what is sent meanwhile arrives when it is mended, and no connection is closed. It can
+ * also lead to another port, as a name does after a failover, and keep the connections that it has.
+ */
 import { createConnection, createServer, type Socket } from "node:net"
 import * as Effect from "effect/Effect"
 
@@ -8,47 +11,57 @@ const join = (one: Socket, other: Socket) => {
   one.on("close", () => other.destroy())
 }
 
+interface Proxy {
+  readonly port: number
+  readonly set: (isHole: boolean) => void
+  readonly lead: (target: number) => void
+  readonly close: () => void
+}
+
 /** Forwards a free port of the loopback interface to another one, until the scope closes. */
-export const make = (target: number) =>
+export const make = (first: number) =>
   Effect.acquireRelease(
-    Effect.callback<{ readonly port: number; readonly set: (isHole: boolean) => void; readonly close: () => void }>(
-      (resume) => {
-        const sockets = new Set<Socket>()
-        let isHole = false
-        const server = createServer((client) => {
-          const upstream = createConnection({ host: "127.0.0.1", port: target })
-          join(client, upstream)
-          join(upstream, client)
-          for (const socket of [client, upstream]) {
-            sockets.add(socket)
-            socket.on("close", () => sockets.delete(socket))
-            if (isHole) socket.pause()
-          }
-        })
-        const set = (on: boolean) => {
-          isHole = on
-          for (const socket of sockets) {
-            if (isHole) socket.pause()
-            else socket.resume()
-          }
+    Effect.callback<Proxy>((resume) => {
+      const sockets = new Set<Socket>()
+      let isHole = false
+      let target = first
+      const server = createServer((client) => {
+        const upstream = createConnection({ host: "127.0.0.1", port: target })
+        join(client, upstream)
+        join(upstream, client)
+        for (const socket of [client, upstream]) {
+          sockets.add(socket)
+          socket.on("close", () => sockets.delete(socket))
+          if (isHole) socket.pause()
         }
-        const close = () => {
-          for (const socket of sockets) socket.destroy()
-          server.close()
+      })
+      const set = (on: boolean) => {
+        isHole = on
+        for (const socket of sockets) {
+          if (isHole) socket.pause()
+          else socket.resume()
         }
-        server.listen(0, "127.0.0.1", () => {
-          const address = server.address()
-          if (typeof address === "object" && address !== null) {
-            resume(Effect.succeed({ port: address.port, set, close }))
-          }
-        })
-      },
-    ),
+      }
+      const lead = (port: number) => {
+        target = port
+      }
+      const close = () => {
+        for (const socket of sockets) socket.destroy()
+        server.close()
+      }
+      server.listen(0, "127.0.0.1", () => {
+        const address = server.address()
+        if (typeof address === "object" && address !== null) {
+          resume(Effect.succeed({ port: address.port, set, lead, close }))
+        }
+      })
+    }),
     ({ close }) => Effect.sync(close),
   ).pipe(
-    Effect.map(({ port, set }) => ({
+    Effect.map(({ lead, port, set }) => ({
       port,
       open: Effect.sync(() => set(true)),
       mend: Effect.sync(() => set(false)),
+      leadTo: (target: number) => Effect.sync(() => lead(target)),
     })),
   )

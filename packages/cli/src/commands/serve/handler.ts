@@ -1,6 +1,7 @@
 /**
  * What `live-response serve` does: is a runner of a cluster until it is stopped.
  */
+import { Cluster } from "@live-response/cluster/Cluster"
 import { Collectors } from "@live-response/cluster/Collectors"
 import { TenantStatus } from "@live-response/cluster/TenantStatus"
 import * as Context from "effect/Context"
@@ -22,7 +23,7 @@ import * as Stop from "./stop.ts"
 const work = Effect.fnUntraced(function* (options: Options) {
   yield* keepHeapModerate
   const runner = yield* Runner.nameOf(options.runner)
-  const health: Health.Health = { sinceWrite: Effect.succeedNone }
+  const health: Health.Health = { sinceWrite: Effect.succeedNone, sinceLocks: Effect.succeedNone }
   if (Option.isSome(options.listen)) {
     const route = Health.route(runner, health)
     yield* LiveServer.serve(options.listen.value, { title: "health and metrics", isPublic: true, route })
@@ -34,6 +35,7 @@ const work = Effect.fnUntraced(function* (options: Options) {
   const context = yield* Runner.start(runner, options)
   state.status = Effect.map(Context.get(context, Collectors).running, ({ length }) => Format.counted(length, "tenant"))
   health.sinceWrite = Context.get(context, TenantStatus).sinceWrite
+  health.sinceLocks = Context.get(context, Cluster).sinceLocks
   yield* service.ready
   yield* StandardError.write(`runner ${runner} has joined the cluster`)
   return yield* Effect.never

@@ -1,6 +1,7 @@
 /**
  * Whether a runner lives, and whether it can work: what probes are answered.
  */
+import type * as Cluster from "@live-response/cluster/Cluster"
 import type * as TenantStatus from "@live-response/cluster/TenantStatus"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
@@ -11,17 +12,25 @@ import * as LiveServer from "../report/liveServer.ts"
 export interface Health {
   /** How long ago PostgreSQL accepted a write of this runner. One that only answers, such as a standby, stores no result. */
   sinceWrite: TenantStatus.Service["sinceWrite"]
+
+  /** How long ago PostgreSQL confirmed that this runner has work. The connection of the locks can hang while writes are accepted. */
+  sinceLocks: Cluster.Service["sinceLocks"]
 }
 
-/** How long PostgreSQL may accept no write: three of those that a runner sends anyway. */
+/** How long PostgreSQL may accept no write, and confirm no lock: three of those that a runner sends anyway. */
 const patience = Duration.seconds(15)
 
-const answer = Effect.fnUntraced(function* (runner: string, { sinceWrite }: Health) {
-  const since = Option.getOrUndefined(yield* sinceWrite)
-  if (since === undefined) return { status: "starting", runner, databaseWritten: null }
-  const status = Duration.isGreaterThan(since, patience) ? "waiting" : "ok"
-  const at = DateTime.subtractDuration(yield* DateTime.now, since)
-  return { status, runner, databaseWritten: DateTime.formatIso(at) }
+const answer = Effect.fnUntraced(function* (runner: string, health: Health) {
+  const now = yield* DateTime.now
+  const [sinceWrite, sinceLocks] = yield* Effect.all([health.sinceWrite, health.sinceLocks])
+  const at = (since: Option.Option<Duration.Duration>) =>
+    Option.getOrNull(Option.map(since, (since) => DateTime.formatIso(DateTime.subtractDuration(now, since))))
+  const isLate = (since: Option.Option<Duration.Duration>) =>
+    Option.exists(since, (since) => Duration.isGreaterThan(since, patience))
+  const isStarting = Option.isNone(sinceWrite) || Option.isNone(sinceLocks)
+  const isWaiting = isLate(sinceWrite) || isLate(sinceLocks)
+  const status = isWaiting ? "waiting" : isStarting ? "starting" : "ok"
+  return { status, runner, databaseWritten: at(sinceWrite), locksConfirmed: at(sinceLocks) }
 })
 
 /**

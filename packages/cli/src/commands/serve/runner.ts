@@ -6,6 +6,7 @@ import { hostname } from "node:os"
 import * as Cluster from "@live-response/cluster/Cluster"
 import * as Collectors from "@live-response/cluster/Collectors"
 import * as Database from "@live-response/cluster/Database"
+import type { DatabaseError } from "@live-response/cluster/DatabaseError"
 import * as OpenRuns from "@live-response/cluster/OpenRuns"
 import * as PgQuotaStore from "@live-response/cluster/PgQuotaStore"
 import * as Retention from "@live-response/cluster/Retention"
@@ -49,15 +50,17 @@ const whileAway = Schedule.min([Schedule.exponential("500 millis"), Schedule.spa
 const join = Effect.fnUntraced(function* (runner: string) {
   const url = yield* ClusterDatabase.url
   const away = Outage.makeLogged("PostgreSQL answers; this runner joins the cluster")
-  const database = yield* Layer.build(Database.layer({ url })).pipe(
-    Effect.tapError(({ isRetryable, message }) =>
-      isRetryable ? away.failed(`${message}; this runner waits for it`) : Effect.void,
-    ),
-    Effect.retry({ schedule: whileAway, while: ({ isRetryable }) => isRetryable }),
-    Effect.tap(() => away.works),
-  )
+  const wait = <A, R>(layer: Effect.Effect<A, DatabaseError, R>) =>
+    layer.pipe(
+      Effect.tapError(({ isRetryable, message }) =>
+        isRetryable ? away.failed(`${message}; this runner waits for it`) : Effect.void,
+      ),
+      Effect.retry({ schedule: whileAway, while: ({ isRetryable }) => isRetryable }),
+      Effect.tap(() => away.works),
+    )
+  const database = yield* wait(Layer.build(Database.layer({ url })))
   // Only then: the engine does not recover from a database that was never there.
-  return Context.merge(database, yield* Layer.build(Cluster.layer({ url, runner })))
+  return Context.merge(database, yield* wait(Layer.build(Cluster.layer({ url, runner }))))
 })
 
 /** What each tenant is downloaded with: the variables that `download` has too. Its cloud is that of the registry. */

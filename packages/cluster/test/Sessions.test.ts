@@ -1,0 +1,65 @@
+import { assert, describe, it } from "@effect/vitest"
+import { PostgresServer } from "@live-response/cluster/testing/PostgresServer"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Reactivity from "effect/reactivity/Reactivity"
+import type { Connection } from "effect/sql/SqlConnection"
+import * as Connections from "../src/internal/connection.ts"
+import * as Sessions from "../src/internal/sessions.ts"
+import { sharedServer, startServer } from "./support/server.ts"
+
+startServer()
+
+const connect = Effect.flatMap(PostgresServer, ({ runner }) => Connections.connect({ url: runner }))
+
+/** A pooler of transactions: a connection has a session for each transaction, the one that was used last if that is free. */
+const pooler = (sessions: ReadonlyArray<Connection>) => {
+  const free = sessions.slice()
+  const connection = (): Connection => {
+    let own: Connection | undefined
+    const run = <A, E>(use: (session: Connection) => Effect.Effect<A, E>, isLast: boolean) =>
+      Effect.suspend(() => {
+        const session = own ?? free.pop()
+        if (session === undefined) return Effect.die("no session is free")
+        own = isLast ? undefined : session
+        return Effect.ensuring(
+          use(session),
+          Effect.sync(() => {
+            if (isLast) free.push(session)
+          }),
+        )
+      })
+    const isOpen = () => own !== undefined
+    const [first = assert.fail("no session")] = sessions
+    return {
+      ...first,
+      executeValuesUnprepared: (...args) => run((session) => session.executeValuesUnprepared(...args), !isOpen()),
+      executeUnprepared: (...args) => run((session) => session.executeUnprepared(...args), args[0] === "rollback"),
+    }
+  }
+  return { reserve: Effect.sync(connection) }
+}
+
+describe("Sessions.areShared", () => {
+  it.live("is false where each connection has a session, and true behind a pooler of transactions", () =>
+    Effect.gen(function* () {
+      const { client } = yield* connect
+      assert.isFalse(yield* Sessions.areShared(client))
+      const sessions = yield* Effect.all([client.reserve, client.reserve])
+      assert.isTrue(yield* Sessions.areShared(pooler(sessions)))
+      assert.isTrue(yield* Sessions.areShared(pooler(sessions.slice(1))))
+    }).pipe(Effect.scoped, Effect.provide(Layer.merge(sharedServer, Reactivity.layer))),
+  )
+
+  it.live("is what a statement says that is not prepared in the session where it runs", () =>
+    Effect.gen(function* () {
+      const { client, fromSqlError } = yield* connect
+      const error = fromSqlError(yield* Effect.flip(client`execute not_prepared`.unprepared))
+      assert.strictEqual(error.reason._tag, "SharedSessions")
+      assert.match(
+        error.message,
+        /: a pooler shares its sessions \(prepared statement "not_prepared" does not exist\); set /,
+      )
+    }).pipe(Effect.scoped, Effect.provide(Layer.merge(sharedServer, Reactivity.layer))),
+  )
+})
