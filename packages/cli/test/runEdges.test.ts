@@ -6,6 +6,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type * as Simulator from "@live-response/core/testing/Simulator"
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Cli from "./support/CliInProcess.ts"
@@ -116,6 +117,48 @@ describe("run, left alone", { concurrent: true }, () => {
       const manifest = Cli.ndjson(box.read("results/manifest.jsonl").toString())
       assert.strictEqual(manifest.filter(({ status }) => status === "completed").length, 8)
       assert.deepStrictEqual(yield* machinesOf(service.simulator), [...ids(8)].sort())
+    }),
+  )
+
+  it.live.each([
+    {
+      flags: ["--wait"],
+      next: `; in two minutes, search for it with live-response actions list --machine ${machineAt(0)}, `,
+    },
+    { flags: ["--wait", "--journal", "journal"], next: "; the same command searches for it\n" },
+    { flags: ["--download", "results"], next: "; the same command searches for it\n" },
+  ])("says after Ctrl-C which session may have started, because its answer is missing: $flags", ({ flags, next }) =>
+    Effect.gen(function* () {
+      let hasArrived = false
+      const answered = yield* Deferred.make<void>()
+      const latency = Effect.suspend(() => (hasArrived ? Deferred.await(answered) : Effect.void))
+      const service = yield* InterceptedSimulator.serve({ ...quick, machines: machines(1), latency })
+      // The service closes when it has answered.
+      yield* Effect.addFinalizer(() => Deferred.succeed(answered, undefined))
+      yield* service.refuse((request) => {
+        hasArrived ||= request.startsWith("POST ") && request.endsWith("/runliveresponse")
+        return undefined
+      })
+      const box = yield* Cli.sandbox
+      const running = yield* box.start({
+        args: ["run", machineAt(0), ...script, ...flags, "--json"],
+        env: { ...service.env, ...env },
+      })
+      yield* Cli.until(() => hasArrived, running.stderr)
+      yield* running.signal("SIGINT")
+      const { exitCode, stderr, stdout } = yield* running.ended
+      assert.strictEqual(exitCode, 130)
+      const message = `live response on ${machineAt(0)}: whether it has started is not known, because the run ended before the service said so`
+      assert.include(stderr, `failed: ${message}${next}`)
+      const events = Cli.ndjson(stdout)
+      assert.deepInclude(
+        events.find(({ event }) => event === "notStarted"),
+        { machineId: machineAt(0), message, mayHaveStarted: true },
+      )
+      assert.deepInclude(
+        events.find(({ event }) => event === "sessions"),
+        { started: 0, notStarted: 1 },
+      )
     }),
   )
 

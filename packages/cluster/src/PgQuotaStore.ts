@@ -142,7 +142,8 @@ const makeLog = (queries: Queries, answers: Answers, nextId: () => string, optio
  * **Gotchas**
  *
  * A permit whose program is gone counts as in flight until its lease has expired, because PostgreSQL can't know that the
- * program is gone.
+ * program is gone. If the clock of the server is set forward, the calls of other programs leave their windows early; those of this
+ * program do not (`Quota.make`).
  *
  * @example
  * ```ts

@@ -21,6 +21,7 @@ import * as FleetRun from "./internal/fleetRun.ts"
 import * as KeyedLock from "./internal/keyedLock.ts"
 import { ofBatch, Patience } from "./internal/outagePatience.ts"
 import * as SessionCheck from "./internal/sessionCheck.ts"
+import * as SessionDoubt from "./internal/sessionDoubt.ts"
 import * as SessionMetrics from "./internal/sessionMetrics.ts"
 import * as SessionSlots from "./internal/sessionSlots.ts"
 import * as SessionStart from "./internal/sessionStart.ts"
@@ -66,7 +67,7 @@ export interface RunOptions {
 
   /**
    * Ends the run when it succeeds, as an interruption does, but the events until then and the summary are still emitted: a session
-   * that has started is reported. By default never.
+   * that has started is reported, and so is one that may have started (`NotStarted.mayHaveStarted`). By default never.
    */
   readonly stop?: Effect.Effect<void> | undefined
 
@@ -202,10 +203,15 @@ const makeEvents = <E>(queue: Queue.Enqueue<FleetEvent.FleetEvent, E>) => {
   let counts = FleetEvent.noSessions
   /** What has happened, and is not in the queue yet. */
   const owed = new Set<FleetEvent.FleetEvent>()
-  const owe = (event: FleetEvent.FleetEvent) => void owed.add(event)
+  const doubts = SessionDoubt.make()
+  const owe = (event: FleetEvent.FleetEvent) => {
+    owed.add(event)
+    doubts.settledBy(event)
+  }
   /** An event is queued and counted in one step, even if the run is interrupted meanwhile. */
-  const send = (event: FleetEvent.FleetEvent) =>
+  const send = (sent: FleetEvent.FleetEvent) =>
     Effect.uninterruptibleMask((restore) => {
+      const event = doubts.marked(sent)
       owe(event)
       return Effect.andThen(restore(Queue.offer(queue, event)), () => {
         owed.delete(event)
@@ -215,10 +221,11 @@ const makeEvents = <E>(queue: Queue.Enqueue<FleetEvent.FleetEvent, E>) => {
     })
   /** Sends what is left, and the summary. */
   const close = Effect.gen(function* () {
-    yield* Effect.forEach(Array.from(owed), send, { discard: true })
+    const left = [...owed, ...doubts.events(yield* DateTime.now)]
+    yield* Effect.forEach(left, send, { discard: true })
     yield* Queue.offer(queue, FleetEvent.close(counts, yield* DateTime.now))
   })
-  return { owe, send, close }
+  return { doubts, owe, send, close }
 }
 
 /**
@@ -239,7 +246,7 @@ export const make: Effect.Effect<Service, never, DefenderApi | ActionWatch | Fle
       machines: Stream.Stream<string, E, R>,
       session: Session,
       options: RunOptions | undefined,
-      { owe, send }: Pick<FleetRun.Options, "owe" | "send">,
+      { doubts, owe, send }: Pick<FleetRun.Options, "doubts" | "owe" | "send">,
     ) {
       yield* SessionCheck.check("live response", session)
       const { failed, finished, runMachine } = yield* FleetRun.make({
@@ -249,6 +256,7 @@ export const make: Effect.Effect<Service, never, DefenderApi | ActionWatch | Fle
         journal: yield* journal.open(session),
         session,
         ...settingsOf(options),
+        doubts,
         owe,
         send,
         hold,

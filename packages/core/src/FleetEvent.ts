@@ -99,6 +99,12 @@ export class Ended extends Schema.Class<Ended>("@live-response/core/FleetEvent/E
 /**
  * A machine has no session: the service refused it, or it could not be started. The next run tries again.
  *
+ * **Details**
+ *
+ * `mayHaveStarted` says that the session was requested and that its start is neither confirmed nor excluded: the run ended before
+ * the answer arrived, or the answer does not say. The next run with the same journal searches for the session. Without a journal,
+ * search the list of actions before it is requested again.
+ *
  * @since 0.1.0
  * @category events
  */
@@ -106,6 +112,7 @@ export class NotStarted extends Schema.Class<NotStarted>("@live-response/core/Fl
   event: Schema.tag("notStarted"),
   ...ofMachine,
   message: Schema.String,
+  mayHaveStarted: Schema.optionalKey(Schema.Literal(true)),
   error: Schema.optionalKey(MachineError),
 }) {}
 
@@ -129,7 +136,7 @@ export class Unfinished extends Schema.Class<Unfinished>("@live-response/core/Fl
  * **Details**
  *
  * `started` counts all sessions, those of earlier runs included. Each of them is `succeeded`, `failed` or, if it may still be
- * in progress, `unfinished`. `notStarted` counts machines without a session. `errors` are the messages of sessions that failed,
+ * in progress, `unfinished`. `notStarted` counts machines without a session, or with one that is not known. `errors` are the messages of sessions that failed,
  * each with the number of its sessions. `earlier` is the number of sessions that finished in an earlier run, if there are any.
  * The command line sets both.
  *

@@ -10,6 +10,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 import * as ApiSchema from "./internal/apiSchema.ts"
+import * as CommandIndex from "./internal/commandIndex.ts"
 import * as Lenient from "./internal/lenientFields.ts"
 import * as TrustedInstance from "./internal/trustedInstance.ts"
 
@@ -224,8 +225,19 @@ const relatedFileOf = (value: unknown): typeof RelatedFile.Type | undefined => {
   return Object.keys(file).length === 0 ? undefined : file
 }
 
-/** A session has a few commands, and the index of a result three digits at most. 60 MB of the shortest ones need gigabytes as objects. */
+/** A session has a few commands. 60 MB of the shortest ones need gigabytes as objects. */
 const mostCommands = 200
+
+/** Commands in the API's own shape, or why the results of one of them could not be named. */
+const commandsFromApi = (value: unknown): Result.Result<ReadonlyArray<Command>, string> => {
+  if (!Array.isArray(value)) return Result.fail("its commands are not a list")
+  if (value.length > mostCommands) return Result.fail(`it has more than ${mostCommands} commands`)
+  const commands = value.map(commandFromApi)
+  const beyond = commands.find(({ index }) => index > CommandIndex.most)
+  return beyond === undefined
+    ? Result.succeed(commands)
+    : Result.fail(`one of its commands has the index ${beyond.index}, and ${CommandIndex.most} is the largest`)
+}
 
 /** A command that can't be read still has a position in the list, by which its result can be requested. */
 const commandFromApi = (value: unknown, position: number): Command => {
@@ -257,7 +269,8 @@ const commandFromApi = (value: unknown, position: number): Command => {
  *
  * **Gotchas**
  *
- * An action whose `commands` are neither a list nor null can't be read, because its results would be missed.
+ * An action whose `commands` are neither a list nor null can't be read, because its results would be missed. Neither can one that has a
+ * command with an index above 999.
  *
  * @example
  * ```ts
@@ -277,10 +290,7 @@ export const fromApi = (value: unknown): Result.Result<MachineAction, string> =>
   const of = (key: string) => Lenient.member(value, key)
   const id = Option.getOrUndefined(decodeId(of("id")))
   if (id === undefined) return Result.fail("its id is not a GUID")
-  const commands = of("commands") ?? []
-  if (!Array.isArray(commands)) return Result.fail("its commands are not a list")
-  if (commands.length > mostCommands) return Result.fail(`it has more than ${mostCommands} commands`)
-  return Result.succeed(
+  return Result.map(commandsFromApi(of("commands") ?? []), (commands) =>
     TrustedInstance.make(MachineAction, {
       id,
       type: typeOf(of("type")),
@@ -304,7 +314,7 @@ export const fromApi = (value: unknown): Result.Result<MachineAction, string> =>
         troubleshootInfo: Lenient.flatText(of("troubleshootInfo")),
         relatedFileInfo: relatedFileOf(of("relatedFileInfo")),
       }),
-      commands: commands.map(commandFromApi),
+      commands,
     }),
   )
 }

@@ -15,6 +15,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { cachedByKey } from "./internal/cachedByKey.ts"
 import { coalesced } from "./internal/coalesced.ts"
+import * as OwnCalls from "./internal/ownCalls.ts"
 import * as PermitDispenser from "./internal/permitDispenser.ts"
 import * as QuotaMetrics from "./internal/quotaMetrics.ts"
 import { only } from "./internal/scheduleCombinators.ts"
@@ -202,7 +203,14 @@ export interface MakeOptions {
 /**
  * Makes a quota over a log of the store in context.
  *
+ * **Details**
+ *
+ * The calls of this program are also counted by its monotonic clock. So it keeps the limits by itself, even if the clock that the
+ * log goes by is set forward.
+ *
  * **Gotchas**
+ *
+ * Where the clock of a shared log is set forward, the calls that other programs made before that no longer count.
  *
  * A call may take twice `Timing.headTimeout`: after that its permit counts as answered, although it is in flight. See
  * `QuotaStore.LogOptions.lease`.
@@ -252,7 +260,7 @@ const makeReporting = Effect.fnUntraced(function* (
   const timing = yield* Timing
   const scope = yield* Effect.scope
   const lease = Duration.times(Duration.fromInputUnsafe(timing.headTimeout), 2)
-  const log = yield* untilItAnswers(store.open({ name, windows, lease }))
+  const log = OwnCalls.beside(yield* untilItAnswers(store.open({ name, windows, lease })), windows)
   const pauses = yield* PubSub.sliding<Pause>(16)
   const metered = QuotaMetrics.make(name, windows)
 

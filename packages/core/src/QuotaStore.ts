@@ -197,6 +197,18 @@ const openMemory = (memory: Memory, windows: ReadonlyArray<QuotaRule.Window>): C
 }
 
 /**
+ * A log in the memory of this program, which nothing else shares.
+ *
+ * **Details**
+ *
+ * It goes by the monotonic clock: setting the clock of the machine neither revives calls nor expires them.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const memoryLog = (windows: ReadonlyArray<QuotaRule.Window>): CallLog => openMemory(new Memory(), windows)
+
+/**
  * Stores the logs in the memory of this program.
  *
  * **Gotchas**

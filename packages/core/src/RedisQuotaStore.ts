@@ -166,7 +166,8 @@ const noAnswer = "no answer in time"
  * **Gotchas**
  *
  * A permit whose program is gone counts as in flight until its lease has expired, because Redis can't know that the program
- * is gone.
+ * is gone. If the clock of the Redis server is set forward, the calls of other programs leave their windows early; those of this
+ * program do not (`Quota.make`).
  *
  * @example
  * ```ts

@@ -8,6 +8,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaTransformation from "effect/SchemaTransformation"
+import * as CommandIndexes from "./internal/commandIndex.ts"
 import { type Command, commandsOf, hasResult, type MachineAction, MachineActionId } from "./MachineAction.ts"
 
 /**
@@ -16,7 +17,7 @@ import { type Command, commandsOf, hasResult, type MachineAction, MachineActionI
  * @since 0.1.0
  * @category schemas
  */
-export const CommandIndex = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 999 }))
+export const CommandIndex = CommandIndexes.schema
 
 /**
  * Names one result. It is printed and parsed as `<machineActionId>:<index>`.
@@ -154,8 +155,8 @@ const originOf = (action: MachineAction, { params }: Command): Origin => {
  *
  * **Details**
  *
- * `MachineAction.hasResult` decides which of `MachineAction.commandsOf`. An investigation package is the result 0 of its action. Commands with an index out of range are left out, because the API cannot be
- * asked for their results.
+ * `MachineAction.hasResult` decides which of `MachineAction.commandsOf`. An investigation package is the result 0 of its action. Commands
+ * with an index out of range are left out. `MachineAction.fromApi` refuses actions with such commands, so that no result is missed.
  *
  * @since 0.1.0
  * @category constructors

@@ -18,6 +18,7 @@ import { CredentialError, Missing, Refused, Unreachable } from "./CredentialErro
 import * as Connection from "./internal/connectionFailure.ts"
 import { foreignText } from "./internal/foreignText.ts"
 import * as Http from "./internal/httpExchange.ts"
+import * as SecureUrl from "./internal/secureUrl.ts"
 import { elementOf, unescapeXml } from "./internal/objectRequest.ts"
 import type { KeySource } from "./S3ObjectStore.ts"
 import * as SecretFile from "./SecretFile.ts"
@@ -55,6 +56,18 @@ const readToken = (path: string) =>
   Effect.mapError(SecretFile.read(path), (error) =>
     missing(`can't read ${SecretFile.nameOf(path)} (${StoreError.describe(error)})`),
   )
+
+/** Where the agents of containers answer, in plain http: on ECS, and on EKS. The network of the host ends there. */
+const agentHosts = ["169.254.170.2", "169.254.170.23", "[fd00:ec2::23]"]
+
+/** Checks an address before a token is sent there. The message leaves the address out, because it may hold a secret. */
+const checkEndpoint = (endpoint: string, variable: string, plainHosts: ReadonlyArray<string>) => {
+  if (Option.isSome(SecureUrl.parse(endpoint, plainHosts))) return Effect.void
+  const plain = ["127.0.0.1", "[::1]", "localhost", ...plainHosts].join(", ")
+  return Effect.fail(
+    missing(`${variable} is not an https URL without a user or a password (plain http is for ${plain} alone)`),
+  )
+}
 
 interface Exchange {
   readonly request: HttpClientRequest.HttpClientRequest
@@ -116,7 +129,8 @@ const make = Effect.fnUntraced(function* <R>(
  *
  * **Details**
  *
- * `endpoint` is by default that of the region's own token service. Keys are cached, and renewed five minutes before they expire.
+ * `endpoint` is by default that of the region's own token service. It is https, because the token is sent there; plain http is for
+ * this machine alone. Keys are cached, and renewed five minutes before they expire.
  *
  * @see https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
  * @since 0.1.0
@@ -127,7 +141,7 @@ export const fromWebIdentity = (options: {
   readonly tokenFile: string
   readonly region: string
   readonly endpoint?: string | undefined
-}): Effect.Effect<KeySource, never, HttpClient.HttpClient | Scope.Scope | FileSystem.FileSystem> => {
+}): Effect.Effect<KeySource, CredentialError, HttpClient.HttpClient | Scope.Scope | FileSystem.FileSystem> => {
   const endpoint = options.endpoint ?? `https://sts.${options.region}.amazonaws.com/`
   const exchange = Effect.map(readToken(options.tokenFile), (token) => ({
     token,
@@ -141,7 +155,7 @@ export const fromWebIdentity = (options: {
       }),
     ),
   }))
-  return make(exchange, (body) => {
+  const source = make(exchange, (body) => {
     const element = (name: string) => unescapeXml(elementOf(body, name) ?? "")
     return decodeAnswer({
       AccessKeyId: element("AccessKeyId"),
@@ -150,10 +164,16 @@ export const fromWebIdentity = (options: {
       Expiration: element("Expiration"),
     })
   })
+  return Effect.andThen(checkEndpoint(endpoint, "AWS_ENDPOINT_URL_STS", []), source)
 }
 
 /**
  * Keys of the agent that runs beside a container, such as that of EKS Pod Identity. `tokenFile` has what it is asked with.
+ *
+ * **Details**
+ *
+ * As in Amazon's SDKs, `endpoint` is https, or plain http on this machine or at the address of an agent: 169.254.170.2,
+ * 169.254.170.23 or [fd00:ec2::23].
  *
  * @see https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
  * @since 0.1.0
@@ -162,11 +182,14 @@ export const fromWebIdentity = (options: {
 export const fromContainer = (options: {
   readonly endpoint: string
   readonly tokenFile: string
-}): Effect.Effect<KeySource, never, HttpClient.HttpClient | Scope.Scope | FileSystem.FileSystem> =>
-  make(
-    Effect.map(readToken(options.tokenFile), (token) => ({
-      token,
-      request: HttpClientRequest.get(options.endpoint).pipe(HttpClientRequest.setHeader("authorization", token)),
-    })),
-    decodeJsonAnswer,
+}): Effect.Effect<KeySource, CredentialError, HttpClient.HttpClient | Scope.Scope | FileSystem.FileSystem> =>
+  Effect.andThen(
+    checkEndpoint(options.endpoint, "AWS_CONTAINER_CREDENTIALS_FULL_URI", agentHosts),
+    make(
+      Effect.map(readToken(options.tokenFile), (token) => ({
+        token,
+        request: HttpClientRequest.get(options.endpoint).pipe(HttpClientRequest.setHeader("authorization", token)),
+      })),
+      decodeJsonAnswer,
+    ),
   )

@@ -193,8 +193,8 @@ export const make: Effect.Effect<Service, never, HttpClient.HttpClient | Defende
       if (transfer.isComplete) return Cause.done()
       // A scope of its own, because a stall closes the connection before the attempt ends.
       const connection = yield* Scope.fork(yield* Effect.scope)
-      const { read } = yield* Scope.provide(client.open(transfer, borrowed), connection)
-      return yield* ResultBody.chunks({ transfer, bytes: yield* read, connection, stallLimits })
+      const { ifPage, read } = yield* Scope.provide(client.open(transfer, borrowed), connection)
+      return yield* ResultBody.chunks({ transfer, bytes: yield* read, connection, ifPage, stallLimits })
     })
 
   /** What follows a first attempt that failed: waits and further attempts. */

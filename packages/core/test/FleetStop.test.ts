@@ -5,11 +5,12 @@ import { Fleet } from "@live-response/core/Fleet"
 import type { FleetEvent } from "@live-response/core/FleetEvent"
 import * as FleetJournal from "@live-response/core/FleetJournal"
 import * as Deferred from "effect/Deferred"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { machineIds, machines } from "./support/fleets.ts"
-import { overService, program, session, sessionsOf } from "./support/network.ts"
+import { oneEach, overService, program, refusal, session, sessionsOf } from "./support/network.ts"
 
 const { inVirtualTime } = LiveResponseTest
 
@@ -44,6 +45,86 @@ describe("Fleet.run with stop", () => {
         { local: true },
       ),
       overService({ machines: machines(150), commandTime: "1 minute", visibleAfter: 0 }),
+    ),
+  )
+
+  /** Runs the session on these machines, and stops after this time. Returns the events, and the sessions that exist. */
+  const stoppedAfter = Effect.fnUntraced(function* (time: Duration.Input, count: number) {
+    const { run } = yield* Fleet
+    const all = run(Stream.fromIterable(machineIds(count)), session, { stop: Effect.sleep(time) })
+    const events = yield* inVirtualTime(Stream.runCollect(all), "1 day")
+    return { events, existing: yield* sessionsOf }
+  })
+
+  const service = { machines: machines(3), commandTime: "3 hours", visibleAfter: 0 } as const
+
+  it.effect("says which sessions may have started: those whose answer has not arrived", () =>
+    Effect.gen(function* () {
+      const { events, existing } = yield* stoppedAfter("1 minute", 3)
+      assert.deepStrictEqual(existing, oneEach(3))
+      assert.deepStrictEqual(
+        events.map((event) => [event.event, "mayHaveStarted" in event]),
+        [
+          ["started", false],
+          ["notStarted", true],
+          ["notStarted", true],
+          ["sessions", false],
+        ],
+      )
+      assert.deepInclude(events.at(-1), { started: 1, notStarted: 2, unfinished: 1 })
+      const machineId = events.flatMap((event) => (event.event === "notStarted" ? [event] : [])).at(0)?.machineId ?? ""
+      assert.deepInclude(events[1], {
+        message: `live response on ${machineId}: whether it has started is not known, because the run ended before the service said so`,
+      })
+    }).pipe(
+      Effect.provide(
+        program(({ kind, nth }) => (kind === "run" && nth > 0 ? { after: "2 hours" } : {})),
+        { local: true },
+      ),
+      overService(service),
+    ),
+  )
+
+  it.effect("says nothing of a machine whose session is searched for no more, and is not requested again yet", () =>
+    Effect.gen(function* () {
+      // The request is lost, the search takes some minutes, and the next request has no connection.
+      const { events, existing } = yield* stoppedAfter("50 minutes", 1)
+      assert.deepStrictEqual(existing, {})
+      assert.deepStrictEqual(
+        events.filter((event) => "mayHaveStarted" in event),
+        [],
+      )
+    }).pipe(
+      Effect.provide(
+        program(({ kind, nth }) =>
+          kind === "run" ? { instead: nth === 0 ? refusal(504, "GatewayTimeout") : "no connection" } : {},
+        ),
+        { local: true },
+      ),
+      overService(service),
+    ),
+  )
+
+  it.effect("says it of a session that an earlier run requested, while it is searched for", () =>
+    Effect.gen(function* () {
+      const { run } = yield* Fleet
+      const killed = run(Stream.fromIterable(machineIds(1)), session).pipe(
+        Stream.runDrain,
+        Effect.timeoutOption("1 minute"),
+      )
+      yield* inVirtualTime(killed, "1 hour")
+      const { events } = yield* stoppedAfter("1 minute", 1)
+      assert.deepStrictEqual(
+        events.map(({ event }) => event),
+        ["notStarted", "sessions"],
+      )
+      assert.deepInclude(events[0], { mayHaveStarted: true })
+    }).pipe(
+      Effect.provide(
+        program(({ kind }) => (kind === "other" ? {} : { after: "2 hours" })),
+        { local: true },
+      ),
+      overService(service),
     ),
   )
 

@@ -334,4 +334,15 @@ describe("MachineAction: a record of a MiB", () => {
       assert.include(error.message, "more than 200 commands")
     }),
   )
+
+  it.effect("with a result that can't be named can't be read, because it would be missed", () =>
+    Effect.gen(function* () {
+      const of = (...indexes: ReadonlyArray<unknown>) =>
+        decodeAction({ id, commands: indexes.map((index) => ({ index })) })
+      const error = yield* Effect.flip(of(0, 1000))
+      assert.include(error.message, "one of its commands has the index 1000, and 999 is the largest")
+      assert.include((yield* Effect.flip(of("4294967296"))).message, "the index 4294967296")
+      assert.strictEqual((yield* of(0, 999)).commands[1]?.index, 999)
+    }),
+  )
 })

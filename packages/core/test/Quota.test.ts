@@ -3,7 +3,7 @@ import { DefenderApi } from "@live-response/core/DefenderApi"
 import * as Quota from "@live-response/core/Quota"
 import * as QuotaRule from "@live-response/core/QuotaRule"
 import * as QuotaStore from "@live-response/core/QuotaStore"
-import type { QuotaStoreError } from "@live-response/core/QuotaStoreError"
+import { QuotaStoreError, Unreachable } from "@live-response/core/QuotaStoreError"
 import * as Timing from "@live-response/core/Timing"
 import * as LiveResponseTest from "@live-response/core/testing/LiveResponseTest"
 import { Simulator } from "@live-response/core/testing/Simulator"
@@ -34,6 +34,12 @@ const toWindows = (windows: ReadonlyArray<Limit>) =>
 
 const quotaOf = (windows: ReadonlyArray<Limit>) =>
   Quota.make({ name: "test", windows: toWindows(windows) }).pipe(Effect.provide(QuotaStore.layerMemory))
+
+const away = new QuotaStoreError({
+  store: "a log of tests",
+  reason: new Unreachable({ description: "away" }),
+  advice: "wait",
+})
 
 const onePerSecond = quotaOf([{ limit: 1, millis: 1000 }])
 
@@ -589,6 +595,86 @@ describe("Quota", () => {
       }
     }),
   )
+
+  describe("over a log that has forgotten its calls, because its clock was set forward", () => {
+    const permit = { answered: Effect.void, release: Effect.void }
+    const forgetful = Layer.effect(
+      QuotaStore.QuotaStore,
+      Effect.map(QuotaStore.QuotaStore, ({ open }) => ({
+        open: (options) =>
+          Effect.map(open(options), (log) => ({
+            ...log,
+            acquire: Effect.succeed(permit),
+            throttled: () => Effect.void,
+          })),
+      })),
+    ).pipe(Layer.provide(QuotaStore.layerMemory))
+
+    const windows = toWindows([
+      { limit: 3, millis: 1000 },
+      { limit: 5, millis: 10_000 },
+    ])
+
+    it.effect("lets no more calls of this program start than the limits allow", () =>
+      Effect.gen(function* () {
+        const { entries, note } = yield* makeJournal
+        const { withPermit } = yield* Quota.make({ name: "test", windows })
+        const calls = Effect.forEach(Array.from({ length: 11 }), () => withPermit(note("a")), {
+          concurrency: "unbounded",
+        })
+        yield* inVirtualTime(calls)
+        const first = entries[0]?.[1] ?? Number.NaN
+        assert.deepStrictEqual(
+          entries.map(([, at]) => at - first),
+          [0, 0, 0, 1000, 1000, 10_000, 10_000, 10_000, 11_000, 11_000, 20_000],
+        )
+      }).pipe(Effect.scoped, Effect.provide(forgetful)),
+    )
+
+    it.effect("lets no call start before the end of the wait that the server asked for", () =>
+      Effect.gen(function* () {
+        const { entries, note } = yield* makeJournal
+        const { throttled, withPermit } = yield* Quota.make({ name: "test", windows })
+        yield* throttled(Duration.seconds(30))
+        yield* inVirtualTime(withPermit(note("a")))
+        assert.deepStrictEqual(entries, [["a", 30_000]])
+      }).pipe(Effect.scoped, Effect.provide(forgetful)),
+    )
+  })
+
+  it.effect("counts a call once whose end the log records at the second attempt", () => {
+    let attempts = 0
+    const failing = Layer.effect(
+      QuotaStore.QuotaStore,
+      Effect.map(QuotaStore.QuotaStore, ({ open }) => ({
+        open: (options) =>
+          Effect.map(open(options), (log) => ({
+            ...log,
+            acquire: Effect.map(log.acquire, (permit) => ({
+              ...permit,
+              answered: Effect.suspend(() => (attempts++ % 2 === 0 ? Effect.fail(away) : permit.answered)),
+            })),
+          })),
+      })),
+    ).pipe(Layer.provide(QuotaStore.layerMemory))
+    return Effect.gen(function* () {
+      const { entries, note } = yield* makeJournal
+      const { withPermit } = yield* Quota.make({ name: "test", windows: toWindows([{ limit: 2, millis: 60_000 }]) })
+      yield* inVirtualTime(
+        Effect.forEach(Array.from({ length: 6 }), () => withPermit(note("a")), { concurrency: "unbounded" }),
+      )
+      for (const [, at] of entries)
+        assert.isAtMost(
+          most(
+            entries.map(([, at]) => at),
+            60_000,
+          ),
+          2,
+          `at ${at}`,
+        )
+      assert.strictEqual(entries.length, 6)
+    }).pipe(Effect.scoped, Effect.provide(failing))
+  })
 
   it.effect("makes the quota of another API once for each name and windows, however often it is asked for", () => {
     const opened: Array<string> = []

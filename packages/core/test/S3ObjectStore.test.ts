@@ -20,14 +20,20 @@ const beginning = Stream.make(new TextEncoder().encode("he"))
 
 const whole = answer(Stream.make(new TextEncoder().encode("hello")))
 
-/** Reads an object from a store that gives these answers. */
-const read = (answers: ReadonlyArray<HttpServerResponse.HttpServerResponse>, attempts: number) => {
+/** A store that gives these answers. */
+const storeOf = (answers: ReadonlyArray<HttpServerResponse.HttpServerResponse>, attempts: number) => {
   const { layer, requests } = scripted(...answers)
   const objectStore = Schedule.upTo(Schedule.spaced("1 second"), { times: attempts - 1 })
   const keys = { accessKeyId: "AKIDEXAMPLE", secretAccessKey: Redacted.make("secret") }
   const store = S3ObjectStore.layer({ bucket: "b", region: "eu-west-1", keys: { current: Effect.succeed(keys) } })
+  return { layer: Layer.provide(store, [layer, Timing.layer({ objectStore })]), requests }
+}
+
+/** Reads an object from a store that gives these answers. */
+const read = (answers: ReadonlyArray<HttpServerResponse.HttpServerResponse>, attempts: number) => {
+  const { layer, requests } = storeOf(answers, attempts)
   return ObjectStore.ObjectStore.use(({ read }) => Stream.mkString(Stream.decodeText(read("a/0.bin")))).pipe(
-    Effect.provide(Layer.provide(store, [layer, Timing.layer({ objectStore })])),
+    Effect.provide(layer),
     Effect.map((text) => ({ text, requests: requests.length })),
   )
 }
@@ -60,6 +66,31 @@ describe("S3ObjectStore.layer: an answer that does not come whole", () => {
         error.message,
         /a\/0\.bin: its answer did not arrive whole \(nothing came for 30s\); check the network and the proxy$/,
       )
+    }),
+  )
+})
+
+describe("S3ObjectStore.layer: a page in place of the store's answer", () => {
+  const content = { bytes: 5, sha256: "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824", stream: Stream.make(new TextEncoder().encode("hello")) }
+  const put = (answer: HttpServerResponse.HttpServerResponse) =>
+    ObjectStore.ObjectStore.use(({ put }) => put("a/0.bin", content)).pipe(Effect.provide(storeOf([answer], 1).layer))
+
+  it.effect.each(["text/html", "application/octet-stream"])(
+    "does not say that an object is stored: %s",
+    (contentType) =>
+      Effect.gen(function* () {
+        const page = HttpServerResponse.text("\n<!DOCTYPE html><title>Sign in</title>", { contentType })
+        const error = yield* inVirtualTime(Effect.flip(put(page)))
+        assert.include(
+          error.message,
+          "a/0.bin: an unexpected answer (status 200 with a web page); check the address of the object store, and the proxy",
+        )
+      }),
+  )
+
+  it.effect("may be nothing, as the store answers", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* inVirtualTime(put(HttpServerResponse.empty({ status: 200 }))), "stored")
     }),
   )
 })

@@ -791,6 +791,71 @@ describe("Transfer: an answer that is not from the storage", () => {
     }).pipe(Effect.provide(layerOver(layer)))
   })
 
+  const utf16 = (text: string) =>
+    Uint8Array.from([0xff, 0xfe, ...Array.from(text).flatMap((c) => [c.charCodeAt(0), 0])])
+  const html = "<!DOCTYPE html><html><title>Access blocked</title></html>"
+  /** A body in pieces of one byte, whose type says nothing. */
+  const bare = (content: Uint8Array, headers: Record<string, string> = {}) =>
+    HttpServerResponse.stream(Stream.fromIterable(Array.from(content, (byte) => Uint8Array.of(byte))), { headers })
+
+  it.effect.each([
+    { name: "a document", content: utf8(html) },
+    { name: "with a web server's ETag", content: utf8(html), headers: { etag: '"65f1c2a4-9c"' } },
+    { name: "after blank lines and in capitals", content: utf8("\r\n\r\n <HTML>\n<head></head></HTML>") },
+    { name: "after a byte order mark", content: utf8("\ufeff<html lang=en>") },
+    { name: "in UTF-16", content: utf16(html) },
+    { name: "that is a script alone", content: utf8('<script>top.location="http://192.0.2.1/"</script>') },
+    { name: "after a comment", content: utf8("<!-- gateway --><html>") },
+    { name: "in XML", content: utf8('<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml">') },
+  ])("is not stored as a result although only its content says that it is a page: $name", ({ content, headers }) => {
+    const { layer } = scripted(linkAnswer, bare(content, headers))
+    return Effect.gen(function* () {
+      const chunks: Array<ResultChunk> = []
+      const all = Effect.flatMap(Transfer, (transfer) =>
+        Stream.runForEach(transfer.chunks(exampleRef), (chunk) => Effect.sync(() => void chunks.push(chunk))),
+      )
+      const reason = yield* reasonOf(yield* Effect.exit(inVirtualTime(all)))
+      assert.deepInclude(reason, { _tag: "NotFromStorage", status: 200 })
+      assert.deepStrictEqual(chunks, [])
+    }).pipe(Effect.provide(layerOver(layer)))
+  })
+
+  it.effect.each([
+    { name: "a page with a mark of the storage", content: utf8(html), headers: { "x-ms-request-id": "43f4cb08" } },
+    { name: "a page with an ETag of the storage", content: utf8(html), headers: { etag: '"0x8D9"' } },
+    { name: "JSON", content: utf8('{"script_output":"<html>"}') },
+    { name: "gzip", content: Uint8Array.of(0x1f, 0x8b, 8, 0, 0) },
+    { name: "another language of tags", content: utf8("<Objects><Object/></Objects>") },
+    { name: "what ends like the beginning of a page", content: utf8("<!DOCTYPE htm") },
+    { name: "blank lines", content: utf8("\n".repeat(20)) },
+    { name: "more blank lines than a page begins with", content: utf8(`${"\n".repeat(600)}<html>`) },
+    {
+      name: "a tag that is cut where no more is looked at",
+      content: utf8(`${"\n".repeat(595)}<Objects><Object/></Objects>`),
+    },
+    { name: "nothing", content: new Uint8Array() },
+  ])("may be anything else, and a page with a mark of the storage: $name", ({ content, headers }) => {
+    const { layer } = scripted(linkAnswer, bare(content, headers))
+    return Effect.gen(function* () {
+      assert.deepStrictEqual(placed(yield* inVirtualTime(chunksOf())), Array.from(content))
+    }).pipe(Effect.provide(layerOver(layer)))
+  })
+
+  it.effect("has the rest of a result that begins as a page does, from the storage", () => {
+    const content = utf8("{<p> }")
+    const { layer } = scripted(
+      linkAnswer,
+      HttpServerResponse.stream(Stream.make(content.subarray(0, 1)), { contentLength: 6, headers: { etag: '"a"' } }),
+      HttpServerResponse.uint8Array(content.subarray(1), {
+        status: 206,
+        headers: { etag: '"a"', "content-range": "bytes 1-5/6" },
+      }),
+    )
+    return Effect.gen(function* () {
+      assert.deepStrictEqual(placed(yield* inVirtualTime(chunksOf())), Array.from(content))
+    }).pipe(Effect.provide(layerOver(layer)))
+  })
+
   it.effect.each([
     { code: "AuthenticationFailed", reason: "LinkRefused", links: 2 },
     { code: "BlobNotFound", reason: "Refused", links: 1 },

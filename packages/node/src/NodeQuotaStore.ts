@@ -73,6 +73,11 @@ const open = (directory: string) =>
  * Only the owner can read the file. A permit whose program is gone counts as answered as soon as another program looks. A
  * broken file is renamed, with a warning. A file of a newer version is left as it is, and fails with the reason `Newer`.
  *
+ * **Gotchas**
+ *
+ * It goes by the system clock, because that is all that two runs share. If the clock is set forward, the calls of other programs and
+ * of earlier runs leave their windows early; those of this program do not (`Quota.make`).
+ *
  * @example
  * ```ts
  * import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"

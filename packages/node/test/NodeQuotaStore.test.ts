@@ -11,6 +11,7 @@ import * as QuotaStore from "@live-response/core/QuotaStore"
 import * as Timing from "@live-response/core/Timing"
 import * as NodeQuotaStore from "@live-response/node/NodeQuotaStore"
 import * as Redis from "@live-response/node/testing/RedisServer"
+import * as Clock from "effect/Clock"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -52,6 +53,23 @@ const asNewer = (path: string) => {
 }
 
 describe("NodeQuotaStore.layer", () => {
+  it.effect("keeps the limits of a program while whose calls the system clock is set forward by an hour", () =>
+    Effect.gen(function* () {
+      const store = yield* Layer.build(onThisMachine(yield* tempDirectory))
+      const { withPermit } = yield* Quota.make({ name: "stored", windows: minute }).pipe(Effect.provide(store))
+      let calls = 0
+      const one = withPermit(Effect.sync(() => calls++))
+      for (let i = 0; i < 3; i++) yield* one
+      yield* TestClock.setTime((yield* Clock.currentTimeMillis) + 3_600_000)
+      const fourth = yield* Effect.forkChild(one)
+      yield* TestClock.adjust(59_999)
+      assert.strictEqual(calls, 3)
+      yield* TestClock.adjust(1)
+      yield* Fiber.join(fourth)
+      assert.strictEqual(calls, 4)
+    }).pipe(Effect.scoped),
+  )
+
   it.effect("has the calls and the throttling of the last run", () =>
     Effect.gen(function* () {
       const store = onThisMachine(yield* tempDirectory)

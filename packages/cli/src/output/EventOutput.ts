@@ -146,6 +146,7 @@ interface State {
   readonly isFollowing: boolean
   /** Whether the run has a flag for sessions in the way. */
   readonly hasAnswer: boolean
+  readonly resumption: FleetEventText.Resumption
   readonly names: MachineNames.MachineNames
   readonly progress: DownloadProgress.DownloadProgress
   readonly fleet: FleetProgress.FleetProgress | undefined
@@ -287,7 +288,9 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
 
   const hasAnswer = options.adopt === true || options.cancelBlocking === true
   const names = options.names ?? MachineNames.make()
-  const state: State = { json, quiet, isFollowing, hasAnswer, names, progress, fleet, print, observe, replaced: 0 }
+  const resumption = options.inCluster !== undefined ? "cluster" : isResumable ? "journal" : "none"
+  const shown = { json, quiet, isFollowing, hasAnswer, resumption } as const
+  const state: State = { ...shown, names, progress, fleet, print, observe, replaced: 0 }
   const finish = Effect.gen(function* () {
     yield* service.stopping
     yield* Scope.close(display, Exit.void)

@@ -18,9 +18,13 @@ const outcome = (action: MachineAction): string => {
 const isBusy = ({ error }: NotStarted): boolean =>
   error?._tag === "DefenderError" && error.reason._tag === "ActiveRequestAlreadyExists"
 
+/** What can find a session that may have started: the same command by its journal, the cluster, or a person alone. */
+export type Resumption = "journal" | "cluster" | "none"
+
 interface Context {
   /** Whether the run has a flag for sessions in the way. */
   readonly hasAnswer: boolean
+  readonly resumption: Resumption
   readonly names: MachineNames
 }
 
@@ -30,11 +34,23 @@ const withName = (names: MachineNames, { machineId, message }: NotStarted | Unfi
   return printable(name === undefined ? message : `${name}: ${message}`)
 }
 
+/** What to do about a machine without a session. */
+const nextStep = (event: NotStarted, { hasAnswer, resumption }: Context): string => {
+  if (isBusy(event)) {
+    return hasAnswer ? "" : " (--adopt waits for that session instead, --cancel-blocking cancels it)"
+  }
+  if (event.mayHaveStarted !== true || resumption === "cluster") return ""
+  return resumption === "journal"
+    ? "; the same command searches for it"
+    : `; in two minutes, search for it with live-response actions list --machine ${printable(event.machineId)}, because the same command starts another one`
+}
+
 /** The message on standard error; none for a session that goes as expected. */
-export const message = (event: FleetEvent, { hasAnswer, names }: Context): string | undefined => {
+export const message = (event: FleetEvent, context: Context): string | undefined => {
+  const { names } = context
   switch (event.event) {
     case "notStarted":
-      return `failed: ${withName(names, event)}${isBusy(event) && !hasAnswer ? " (--adopt waits for that session instead, --cancel-blocking cancels it)" : ""}`
+      return `failed: ${withName(names, event)}${nextStep(event, context)}`
     case "unfinished":
       return `not finished: ${withName(names, event)}`
     case "ended":

@@ -30,7 +30,7 @@ const ofEntry = (
   switch (entry.entry) {
     case "starting": {
       const message = `live response on ${machineId}: whether it has started is not known; the same run, given to the cluster again, searches for it`
-      return [FleetEvent.NotStarted.make({ ...of, message })]
+      return [FleetEvent.NotStarted.make({ ...of, message, mayHaveStarted: true })]
     }
     case "started":
       return [started(entry.machineActionId)]

@@ -46,11 +46,17 @@ const isPage = ({ headers }: Answer): boolean => /^(text\/html|application\/xhtm
 const isXml = ({ headers }: Answer): boolean => /^(text|application)\/xml/i.test(headers["content-type"] ?? "")
 
 /** Web servers set ETags on their pages as well, but in another form than the storage. */
-const hasMark = (answer: Answer): boolean => {
+const hasMark = (answer: Answer, page = isPage(answer)): boolean => {
   const etag = answer.headers["etag"]
-  const isStorages = etag !== undefined && (!isPage(answer) || /^"0x[0-9a-f]+"$/i.test(etag))
+  const isStorages = etag !== undefined && (!page || /^"0x[0-9a-f]+"$/i.test(etag))
   return isStorages || marks.some((name) => answer.headers[name] !== undefined)
 }
+
+/**
+ * Whether an answer is not from the storage if its body is a page. A result that is a page has the storage's marks. Other bytes are
+ * accepted without them, because it is not documented what serves investigation packages.
+ */
+export const isForeignIfPage = (answer: Answer): boolean => !hasMark(answer, true)
 
 const unavailable = new Set([408, 429, 500, 502, 503, 504])
 

@@ -22,6 +22,12 @@ import * as NetworkGate from "./networkGate.ts"
 import * as TransferFailure from "./transferFailure.ts"
 import { strongEtag, type TransferState } from "./transferState.ts"
 
+/** An answer with a body of the result. */
+export interface Opened extends Http.Opened {
+  /** The error of a body that is a web page, where such a body is not the result. */
+  readonly ifPage: ((page: string) => TransferError.TransferError) | undefined
+}
+
 export interface BlobClient {
   /**
    * An answer whose body is the rest of the result. If the storage does not continue the transfer, the transfer starts
@@ -30,7 +36,7 @@ export interface BlobClient {
   readonly open: (
     transfer: TransferState,
     borrowed: boolean,
-  ) => Effect.Effect<Http.Opened, TransferFailure.DownloadError, Scope.Scope>
+  ) => Effect.Effect<Opened, TransferFailure.DownloadError, Scope.Scope>
 }
 
 /** `identity`, because offsets, lengths and hashes are those of the stored bytes. */
@@ -128,22 +134,21 @@ export const make: Effect.Effect<BlobClient, never, HttpClient.HttpClient | Defe
       const { response } = opened
       const secrets = transfer.link === undefined ? [] : secretsOfLink(transfer.link.link.url)
       const meaning = BlobAnswer.meaningOf(response, transfer, { now: yield* DateTime.now, secrets })
+      const foreign = (page: string) => TransferFailure.make(transfer.ref, BlobAnswer.foreign(response, page, secrets))
       switch (meaning._tag) {
         case "StartOver":
-          transfer.startOver()
+        case "Body": {
+          if (meaning._tag === "StartOver") transfer.startOver()
           transfer.head = meaning.head
-          return opened
-        case "Body":
-          transfer.head = meaning.head
-          return opened
+          const mayBePage = transfer.offset === 0 && BlobAnswer.isForeignIfPage(response)
+          return { ...opened, ifPage: mayBePage ? foreign : undefined }
+        }
         case "AskForWhole":
           yield* Http.errorText(response)
           transfer.startOver()
           return yield* open(transfer, borrowed)
-        case "Foreign": {
-          const page = yield* Http.errorText(response)
-          return yield* TransferFailure.make(transfer.ref, BlobAnswer.foreign(response, page, secrets))
-        }
+        case "Foreign":
+          return yield* foreign(yield* Http.errorText(response))
         case "Failed":
           yield* Http.errorText(response)
           // The link has expired, or its key was changed: the API gives a new one.

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import type { FleetEvent } from "../FleetEvent.ts"
 import type * as FleetJournal from "../FleetJournal.ts"
 import type { StoreError } from "../StoreError.ts"
+import type { SessionDoubt } from "./sessionDoubt.ts"
 
 interface OfMachine {
   readonly machineId: string
@@ -23,8 +24,21 @@ export interface FleetLog {
   readonly emit: (machineId: string, toEvent: ToEvent) => Effect.Effect<void>
 }
 
-export const make = (journal: FleetJournal.Run, send: (event: FleetEvent) => Effect.Effect<unknown>): FleetLog => ({
+export const make = (
+  journal: FleetJournal.Run,
+  send: (event: FleetEvent) => Effect.Effect<unknown>,
+  doubts: SessionDoubt,
+): FleetLog => ({
   record: (machineId, toEntry) =>
-    Effect.flatMap(DateTime.now, (at) => journal.append(toEntry({ run: journal.id, machineId, at }))),
+    Effect.flatMap(DateTime.now, (at) => {
+      const entry = toEntry({ run: journal.id, machineId, at })
+      if (entry.entry === "notStarted") doubts.remove(machineId)
+      // The request is sent when the entry is written, and not before.
+      return Effect.tap(journal.append(entry), () =>
+        Effect.sync(() => {
+          if (entry.entry === "starting") doubts.add(machineId)
+        }),
+      )
+    }),
   emit: (machineId, toEvent) => Effect.flatMap(DateTime.now, (at) => Effect.asVoid(send(toEvent({ machineId, at })))),
 })

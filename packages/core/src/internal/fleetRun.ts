@@ -21,6 +21,7 @@ import type { Settings } from "../Timing.ts"
 import * as CircuitBreaker from "./circuitBreaker.ts"
 import * as FleetLog from "./fleetLog.ts"
 import type * as KeyedLock from "./keyedLock.ts"
+import type * as SessionDoubt from "./sessionDoubt.ts"
 import * as SessionFollow from "./sessionFollow.ts"
 import * as SessionMark from "./sessionMark.ts"
 import * as SessionOwner from "./sessionOwner.ts"
@@ -43,6 +44,7 @@ export interface Options {
   readonly send: (event: FleetEvent.FleetEvent) => Effect.Effect<unknown>
   /** Records an event that `send` will emit: if the run is stopped before that, it is still emitted. */
   readonly owe: (event: FleetEvent.FleetEvent) => void
+  readonly doubts: SessionDoubt.SessionDoubt
   /** What the runs of the service take turns by. */
   readonly hold: KeyedLock.Hold
 }
@@ -185,14 +187,18 @@ const resumeOrStart = Effect.fnUntraced(function* (
   machineId: string,
   { mark, since }: Pick<Extract<SessionStart.Decision, { readonly what: "search" }>, "mark" | "since">,
 ) {
-  const { atDeadline, emit, search } = shared
+  const { atDeadline, emit, doubts, search } = shared
+  doubts.add(machineId)
   const known = yield* Effect.raceFirst(Effect.asSome(search(machineId, mark, since)), atDeadline)
   if (Option.isNone(known)) {
     const inDoubt = `live response on ${machineId}: whether it has started is not known yet at the deadline`
     return emit(machineId, notStarted(inDoubt))
   }
   return yield* Option.match(known.value, {
-    onNone: () => start(shared, machineId, mark),
+    onNone: () => {
+      doubts.remove(machineId)
+      return start(shared, machineId, mark)
+    },
     onSome: (found) => resume(shared, machineId, found),
   })
 })
@@ -290,9 +296,9 @@ export interface FleetRun {
 
 /** Makes a run. Its fibers end with the scope. */
 export const make = Effect.fnUntraced(function* (options: Options): Effect.fn.Return<FleetRun, never, Scope.Scope> {
-  const { deadline, isWaiting, journal, send, sessions, timing } = options
+  const { deadline, doubts, isWaiting, journal, send, sessions, timing } = options
   const atDeadline = yield* makeDeadline(deadline)
-  const log = FleetLog.make(journal, send)
+  const log = FleetLog.make(journal, send, doubts)
   const own = SessionSlots.make(Math.max(1, sessions))
   const following = yield* FiberSet.make<void, BatchError>()
   const searching = yield* FiberSet.make<void, BatchError>()

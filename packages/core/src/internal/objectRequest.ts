@@ -27,6 +27,7 @@ import { fieldsOf, type Trouble } from "./connectionFailure.ts"
 import { foreignText, type Secrets } from "./foreignText.ts"
 import * as Http from "./httpExchange.ts"
 import * as RetryAfter from "./retryAfter.ts"
+import * as WebPage from "./webPage.ts"
 
 /** A request of which nothing is encoded yet. */
 export interface Request {
@@ -211,6 +212,11 @@ export const make = Effect.fnUntraced(function* (kind: Kind): Effect.fn.Return<C
       Effect.mapError(unreachable),
       Effect.map(({ parts }) => ({ ...answer, text: parts.join("") })),
       Effect.map((answer) => (isError(answer.text) ? { ...answer, code: elementOf(answer.text, "Code") } : answer)),
+      // A gateway that answers 200 with its page has stored nothing.
+      Effect.filterOrFail(
+        ({ text }) => !WebPage.isHtml(text),
+        ({ status }) => new Unexpected({ description: `status ${status} with a web page` }),
+      ),
     )
   const bytesOf = (response: HttpClientResponse, answer: Answer, length: number) =>
     Effect.flatMap(

@@ -1,5 +1,6 @@
 /** The body of one answer of the storage, as chunks of the result. */
 import * as Array from "effect/Array"
+import * as Bytes from "effect/Bytes"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import type * as DateTime from "effect/DateTime"
@@ -11,6 +12,7 @@ import { DownloadLimits } from "../DownloadLimits.ts"
 import { type ResultChunk, ResultHead } from "../ResultChunk.ts"
 import { Progress } from "../ResultEvent.ts"
 import { reportNow } from "../Reporter.ts"
+import * as TextEncoding from "../TextEncoding.ts"
 import * as TransferError from "../TransferError.ts"
 import { troubleOf } from "./connectionFailure.ts"
 import { monotonicMillisUnsafe } from "./monotonic.ts"
@@ -19,6 +21,7 @@ import * as StallWatch from "./stallWatch.ts"
 import * as TransferFailure from "./transferFailure.ts"
 import { progressInterval } from "./progressInterval.ts"
 import type { TransferState } from "./transferState.ts"
+import * as WebPage from "./webPage.ts"
 
 /** A body that is being read. */
 interface Body {
@@ -66,11 +69,39 @@ const finish = ({ head, transfer }: Body): ChunksPull => {
   return transfer.offset === 0 ? Effect.succeed([{ head, offset: 0, bytes: new Uint8Array() }]) : Cause.done()
 }
 
+/** The next bytes of a body; `undefined` at its end. */
+type Read = Effect.Effect<ReadonlyArray<Uint8Array> | undefined, TransferError.TransferError>
+
+/** In bytes. The title of a page is at its beginning. */
+const longestPage = 16 * 1024
+
+/** Fails if the bytes are a web page. The first ones are passed on when that is known. */
+const unlessPage = (read: Read, ifPage: (page: string) => TransferError.TransferError): Read => {
+  let start: Uint8Array | undefined = new Uint8Array()
+  let isFinished = false
+  const next: Read = Effect.suspend(() => {
+    if (start === undefined) return isFinished ? Effect.succeed(undefined) : read
+    const held = start
+    return Effect.flatMap(read, (chunks): Read => {
+      start = undefined
+      if (chunks === undefined) {
+        isFinished = true
+        return Effect.succeed(held.length === 0 ? undefined : [held])
+      }
+      // What is held back is a copy, because the next read may use the memory again.
+      const all = Bytes.concat([held, ...chunks])
+      const page = WebPage.beginsIn(all)
+      if (page === "no") return Effect.succeed(held.length === 0 ? chunks : [all])
+      if (page === "yes") return Effect.fail(ifPage(TextEncoding.decode(all.subarray(0, longestPage))))
+      start = all
+      return next
+    })
+  })
+  return next
+}
+
 /** Gives the chunks one by one, because a reader of borrowed bytes may not look ahead. */
-const pullOf = (
-  body: Body,
-  read: Effect.Effect<ReadonlyArray<Uint8Array> | undefined, TransferError.TransferError>,
-) => {
+const pullOf = (body: Body, read: Read) => {
   const waiting: Array<Uint8Array> = []
   let isFinished = false
   const next = (bytes: Uint8Array) => Effect.map(take(body, bytes), Array.of)
@@ -93,15 +124,16 @@ const pullOf = (
 
 /**
  * Reads the chunks of a body, which continues the transfer where it stands. Each is passed on before the next one is pulled.
- * `connection` is closed if the body stalls.
+ * `connection` is closed if the body stalls. `ifPage` is the error of a body that is a web page, where it must not be one.
  */
 export const chunks = Effect.fnUntraced(function* (options: {
   readonly transfer: TransferState
   readonly bytes: BorrowedBody.ChunksPull
   readonly connection: Scope.Closeable
+  readonly ifPage: ((page: string) => TransferError.TransferError) | undefined
   readonly stallLimits: StallWatch.Limits
 }): Effect.fn.Return<ChunksPull, TransferError.TransferError, Scope.Scope> {
-  const { bytes, connection, stallLimits, transfer } = options
+  const { bytes, connection, ifPage, stallLimits, transfer } = options
   const watch = yield* StallWatch.make(connection, transfer.pace, stallLimits)
   const { maxBytes } = yield* DownloadLimits
   const clock = yield* Clock.Clock
@@ -115,13 +147,11 @@ export const chunks = Effect.fnUntraced(function* (options: {
     onDone: () => Effect.succeed(undefined),
     onFailure: Effect.failCause,
   })
-  return pullOf(
-    body,
-    Effect.mapError(read, (error) => {
-      const stall = watch.stall()
-      return stall === undefined
-        ? TransferFailure.broken(transfer, { description: troubleOf(error).description })
-        : TransferFailure.make(transfer.ref, new TransferError.Stalled({ offset: transfer.offset, ...stall }))
-    }),
-  )
+  const described: Read = Effect.mapError(read, (error) => {
+    const stall = watch.stall()
+    return stall === undefined
+      ? TransferFailure.broken(transfer, { description: troubleOf(error).description })
+      : TransferFailure.make(transfer.ref, new TransferError.Stalled({ offset: transfer.offset, ...stall }))
+  })
+  return pullOf(body, ifPage === undefined ? described : unlessPage(described, ifPage))
 })

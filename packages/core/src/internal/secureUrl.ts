@@ -11,12 +11,13 @@ const isLoopback = (hostname: string): boolean =>
   })
 
 /**
- * Parses a URL that a secret may be sent to: https anywhere, plain http on this machine alone. A URL with a user or a
- * password is not one, because it would be shown in messages.
+ * Parses a URL that a secret may be sent to: https anywhere, plain http on this machine and `plainHosts` alone, which are as a URL
+ * writes its host. A URL with a user or a password is not one, because it would be shown in messages.
  */
-export const parse = (input: string): Option.Option<URL> => {
+export const parse = (input: string, plainHosts: ReadonlyArray<string> = []): Option.Option<URL> => {
   const url = URL.parse(input)
   if (url === null || url.username !== "" || url.password !== "") return Option.none()
-  const isAllowed = url.protocol === "https:" || (url.protocol === "http:" && isLoopback(url.hostname))
+  const isPlainAllowed = isLoopback(url.hostname) || plainHosts.includes(url.hostname)
+  const isAllowed = url.protocol === "https:" || (url.protocol === "http:" && isPlainAllowed)
   return isAllowed ? Option.some(url) : Option.none()
 }

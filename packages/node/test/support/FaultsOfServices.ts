@@ -3,7 +3,7 @@ import { gzipSync } from "node:zlib"
 import * as DateTime from "effect/DateTime"
 import { content, type Fault, half, otherContent, retries, size, times } from "./FaultMatrix.ts"
 import { type Answer, expiredLink, error, httpDate, inMinutes, linkAnswer, type Spoil } from "./FaultServer.ts"
-import { all, body, cut, endless, headers, instead, noHead, raw, vast } from "./FaultSpoils.ts"
+import { all, body, cut, endless, headers, instead, noHead, raw, vast, without } from "./FaultSpoils.ts"
 import { patterned } from "./samples.ts"
 
 /** An error in the API's shape. */
@@ -104,6 +104,12 @@ export const storage: ReadonlyArray<Fault> = [
     name: "a web gateway instead of the storage",
     how: "200 `text/html` with neither ETag nor `x-ms-request-id`, once",
     scripts: [{ blob: [blockPage(200)] }],
+    expected: { fetched: size, asked: [0, 0] },
+  },
+  {
+    name: "a web gateway whose page has no type",
+    how: "the same without `Content-Type`, once",
+    scripts: [{ blob: [all(blockPage(200), without("content-type"))] }],
     expected: { fetched: size, asked: [0, 0] },
   },
   {

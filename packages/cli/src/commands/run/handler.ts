@@ -6,6 +6,7 @@ import { Fleet, quotasOf } from "@live-response/core/Fleet"
 import type { FleetEvent } from "@live-response/core/FleetEvent"
 import * as FileName from "@live-response/core/FileName"
 import { LiveResponse } from "@live-response/core/LiveResponse"
+import type { MachineAction } from "@live-response/core/MachineAction"
 import * as PrivateDirectory from "@live-response/core/PrivateDirectory"
 import type { Window } from "@live-response/core/QuotaRule"
 import { Reporter } from "@live-response/core/Reporter"
@@ -13,12 +14,16 @@ import * as Session from "@live-response/core/Session"
 import * as NodeCredential from "@live-response/node/NodeCredential"
 import * as NodeLiveResponse from "@live-response/node/NodeLiveResponse"
 import * as NodeQuotaStore from "@live-response/node/NodeQuotaStore"
+import type * as Cause from "effect/Cause"
 import * as Console from "effect/Console"
 import * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Queue from "effect/Queue"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as ApiLayer from "../../api/ApiLayer.ts"
 import * as LibraryUpload from "../../api/LibraryUpload.ts"
@@ -182,15 +187,50 @@ const runAndDownload = Effect.fnUntraced(function* (
   const output = yield* EventOutput.make({ ...options, names, links, observe, onOutcome: notifierOf(options) }, fleet)
   const actionsFile = yield* ActionsFile.make(options)
   yield* actionsFile.check
-  const refs = sessionEvents({ named, names, ...prepared }, options, fleet, output).pipe(
-    Stream.flatMap((event) => Stream.fromIterable(event.event === "ended" ? [event.action] : [])),
-    actionsFile.resultsOf,
-  )
   const events = (stop: Effect.Effect<void>) =>
-    Stream.map(live.saveAll(refs, { ...BatchOptions.batchOptions(options), stop }), actionsFile.classify)
+    Stream.unwrap(
+      Effect.gen(function* () {
+        const sessions = sessionEvents({ named, names, ...prepared }, { ...options, stop }, fleet, output)
+        const { actions, finished } = finishedActions(sessions, { scope: yield* Effect.scope, stop })
+        const refs = actionsFile.resultsOf(actions)
+        return live.saveAll(refs, { ...BatchOptions.batchOptions(options), stop }).pipe(
+          Stream.map(actionsFile.classify),
+          // A batch that stops reads no more sessions, and the run still reports those that have started.
+          Stream.concat(Stream.drain(Stream.fromEffect(finished))),
+        )
+      }),
+    )
   yield* OrderlyStop.runForEach(events, output.reportEvent).pipe(output.during)
   if (output.hasFailed()) return yield* Failure.someFailed
 }, Effect.scoped)
+
+/** How many finished sessions wait for the download of their results before the run waits. */
+const finishedAhead = 16
+
+/**
+ * The actions of finished sessions, for a reader that may be slow, and the end of the run. After `stop` the run waits for no
+ * reader: it reports what has started, and ends. It runs for the reader, with its services, and until `scope` closes.
+ */
+const finishedActions = <E, R>(
+  sessions: Stream.Stream<FleetEvent, E, R>,
+  { scope, stop }: { readonly scope: Scope.Scope; readonly stop: Effect.Effect<void> },
+) => {
+  let run: Fiber.Fiber<boolean> | undefined
+  const actions = Stream.unwrap(
+    Effect.gen(function* () {
+      const queue = yield* Queue.bounded<MachineAction, E | Cause.Done>(finishedAhead)
+      run = yield* sessions.pipe(
+        Stream.runForEach((event) =>
+          event.event === "ended" ? Effect.raceFirst(Queue.offer(queue, event.action), stop) : Effect.void,
+        ),
+        Queue.into(queue),
+        Effect.forkIn(scope),
+      )
+      return Stream.fromQueue(queue)
+    }),
+  )
+  return { actions, finished: Effect.suspend(() => (run === undefined ? Effect.void : Fiber.await(run))) }
+}
 
 interface Prepared extends Effect.Success<ReturnType<typeof prepare>> {
   readonly named: ReadonlyArray<Machines.Machine>
