@@ -48,9 +48,7 @@ describe("SimulatorServer", () => {
     Effect.gen(function* () {
       const before = process.stdin.listenerCount("end")
       const simulator = yield* Simulator.make({ tokens: ["token"] })
-      yield* Layer.build(
-        SimulatorServer.layer().pipe(Layer.provide(Layer.succeed(Simulator.Simulator, simulator))),
-      )
+      yield* Layer.build(SimulatorServer.layer().pipe(Layer.provide(Layer.succeed(Simulator.Simulator, simulator))))
       assert.strictEqual(process.stdin.listenerCount("end"), before)
     }).pipe(Effect.scoped),
   )
