@@ -15,6 +15,7 @@ import { Cluster } from "./Cluster.ts"
 import * as Collector from "./Collector.ts"
 import type { DatabaseError } from "./DatabaseError.ts"
 import * as Background from "./internal/background.ts"
+import * as ClockWatch from "./internal/clockWatch.ts"
 import * as Outage from "./internal/outage.ts"
 import { type Tenant, type TenantId, Tenants } from "./Tenants.ts"
 
@@ -104,6 +105,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
     ({ message }) => `the registry of tenants is not read: ${message}`,
   )
   yield* Background.repeat("the reading of the registry", reporting(look), pollEvery)
+  yield* ClockWatch.watch()
   const service: Service = {
     tenants: Effect.sync(() => Array.from(registered.values(), ({ tenant }) => tenant)),
     running: Effect.sync(() => Array.from(running)),
