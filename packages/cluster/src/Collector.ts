@@ -10,6 +10,7 @@ import type * as Extraction from "@live-response/core/Extraction"
 import * as Follow from "@live-response/core/Follow"
 import * as FollowPosition from "@live-response/core/FollowPosition"
 import type { ObjectStore } from "@live-response/core/ObjectStore"
+import * as Quota from "@live-response/core/Quota"
 import type { QuotaStore } from "@live-response/core/QuotaStore"
 import type { QuotaStoreError } from "@live-response/core/QuotaStoreError"
 import { keyOf } from "@live-response/core/ResultRef"
@@ -201,7 +202,11 @@ const work = (tenant: Tenant, options: Options) =>
       concurrency: 2,
       discard: true,
     },
-  ).pipe(Effect.provide(Layer.fresh(servicesOf(tenant, options))))
+  ).pipe(
+    Effect.provide(Layer.fresh(servicesOf(tenant, options))),
+    // Another runner may have the tenant next, whose series say what it uses from then on.
+    Effect.provideService(Quota.EndsSeries, true),
+  )
 
 const isSuperseded = (error: CollectorError): boolean => error._tag === "StoreError" && error.problem === "Superseded"
 
