@@ -16,6 +16,7 @@ import * as Connection from "./internal/connection.ts"
 import * as Engine from "./internal/engine.ts"
 import * as Restarts from "./internal/restarts.ts"
 import { applicationName } from "./internal/runnerNames.ts"
+import * as Together from "./internal/together.ts"
 
 /**
  * @since 0.1.0
@@ -105,10 +106,17 @@ export const layer = ({ runner, ...options }: Options): Layer.Layer<Cluster, Dat
     Cluster,
     Effect.gen(function* () {
       const { client, fromSqlError } = yield* Connections
+      const together = yield* Together.make
       const { leave, register } = yield* Engine.join(client, runner, fromSqlError)
       return {
-        each: (name, effect, { annotations = {} } = {}) =>
-          register(name, Effect.annotateLogs(Restarts.untilItEnds(name, effect), annotations)),
+        each: (name, effect, { annotations = {} } = {}) => {
+          const { tenant = name } = annotations
+          const repeated = Restarts.untilItEnds(name, effect, String(tenant)).pipe(
+            Effect.provideService(Together.Together, together),
+            Effect.annotateLogs(annotations),
+          )
+          return register(name, repeated)
+        },
         leave,
       }
     }),

@@ -9,23 +9,32 @@ export interface Outage {
   readonly works: Effect.Effect<void>
 }
 
-/** `again` is the line that says that it works again. */
-export const make = (again: string): Outage => {
+export interface Options {
+  readonly onStart: (message: string) => Effect.Effect<void>
+  readonly onEnd: Effect.Effect<void>
+}
+
+/** Reports the first failure, and that it works again, as the options say. */
+export const makeWith = ({ onEnd, onStart }: Options): Outage => {
   let isFailing = false
   return {
     failed: (message) =>
       Effect.suspend(() => {
         if (isFailing) return Effect.void
         isFailing = true
-        return Effect.logWarning(message)
+        return onStart(message)
       }),
     works: Effect.suspend(() => {
       if (!isFailing) return Effect.void
       isFailing = false
-      return Effect.logInfo(again)
+      return onEnd
     }),
   }
 }
+
+/** `again` is the line that says that it works again. */
+export const make = (again: string): Outage =>
+  makeWith({ onStart: (message) => Effect.logWarning(message), onEnd: Effect.logInfo(again) })
 
 /**
  * Runs an effect that is tried again and again, and reports its failures. `describe` is the line for one, or undefined where something
