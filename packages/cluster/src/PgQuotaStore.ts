@@ -49,7 +49,7 @@ interface Queries {
   readonly query: Query
   /** Waits for as long as the database does not answer, which the database reports once. */
   readonly patiently: Query
-  /** The same for what nobody waits for: it goes on in the background. */
+  /** The same for what nobody waits for: it continues in the background. */
   readonly eventually: (
     use: (sql: SqlClient) => Effect.Effect<unknown, SqlError>,
   ) => Effect.Effect<void, QuotaStoreError>

@@ -187,7 +187,7 @@ export const metrics = QuotaMetrics.metrics
  *
  * **When to use**
  *
- * In a program that closes quotas and goes on, such as one whose tenants move to another: it would report for ever how much of its
+ * In a program that closes quotas and continues, such as one whose tenants move to another: it would report for ever how much of its
  * windows each of them used last.
  *
  * @since 0.1.0
