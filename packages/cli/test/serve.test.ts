@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs"
+import { existsSync, mkdirSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import * as Database from "@live-response/cluster/Database"
 import * as Duration from "effect/Duration"
@@ -17,16 +17,19 @@ const database = ClusterDatabase.shared()
 /** Searches follow each other quickly, so that a test waits for little. */
 const quick = { LIVE_RESPONSE_FOLLOW_EVERY: "200 millis", LIVE_RESPONSE_VISIBLE_WITHIN: "100 millis" }
 
-const serving = (box: Cli.Sandbox, env: Readonly<Record<string, string>>, ...args: ReadonlyArray<string>) => ({
-  args: ["serve", ...args],
-  env: {
-    LIVE_RESPONSE_OBJECT_STORE: `file://${box.path("store")}`,
-    ...quick,
-    ...database().runner,
-    LIVE_RESPONSE_CREDENTIALS: box.path("credentials"),
-    ...env,
-  },
-})
+const serving = (box: Cli.Sandbox, env: Readonly<Record<string, string>>, ...args: ReadonlyArray<string>) => {
+  mkdirSync(box.path("credentials"), { recursive: true })
+  return {
+    args: ["serve", ...args],
+    env: {
+      LIVE_RESPONSE_OBJECT_STORE: `file://${box.path("store")}`,
+      ...quick,
+      ...database().runner,
+      LIVE_RESPONSE_CREDENTIALS: box.path("credentials"),
+      ...env,
+    },
+  }
+}
 
 const said = (running: Cli.Running, text: string) =>
   Cli.until(
@@ -284,6 +287,13 @@ describe("serve", () => {
         assert.strictEqual(ended.exitCode, code, ended.stderr)
         assert.match(ended.stderr, says)
       }
+      // It would take tenants from runners that have their credentials.
+      const absent = yield* box.run(serving(box, { LIVE_RESPONSE_CREDENTIALS: box.path("absent") }, "--quiet"))
+      assert.strictEqual(absent.exitCode, 4, absent.stderr)
+      assert.match(
+        absent.stderr,
+        /\nlive-response: \S+absent: it can't be read as the directory of credentials \(there is no such file\); mount it there, [^\n]+\n$/,
+      )
       const runner = yield* box.start(serving(box, {}))
       yield* said(runner, "has joined the cluster")
       yield* failing(4, /\nlive-response: live-response-spool: in use by process \d+ on /)

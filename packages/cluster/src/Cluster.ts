@@ -17,6 +17,7 @@ import * as Engine from "./internal/engine.ts"
 import * as Restarts from "./internal/restarts.ts"
 import { applicationName } from "./internal/runnerNames.ts"
 import * as Sessions from "./internal/sessions.ts"
+import * as Together from "./internal/together.ts"
 
 /**
  * @since 0.1.0
@@ -125,10 +126,17 @@ export const layer = ({ runner, ...options }: Options): Layer.Layer<Cluster, Dat
     Effect.gen(function* () {
       const connections = yield* Connections
       yield* requireOwnSessions(connections)
+      const together = yield* Together.make
       const { leave, register, sinceLocks } = yield* Engine.join(connections, runner, connections.fromSqlError)
       return {
-        each: (name, effect, { annotations = {} } = {}) =>
-          register(name, Effect.annotateLogs(Restarts.untilItEnds(name, effect), annotations)),
+        each: (name, effect, { annotations = {} } = {}) => {
+          const { tenant = name } = annotations
+          const repeated = Restarts.untilItEnds(name, effect, String(tenant)).pipe(
+            Effect.provideService(Together.Together, together),
+            Effect.annotateLogs(annotations),
+          )
+          return register(name, repeated)
+        },
         sinceLocks,
         leave,
       }

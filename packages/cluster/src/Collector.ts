@@ -11,6 +11,7 @@ import * as Follow from "@live-response/core/Follow"
 import * as FollowPosition from "@live-response/core/FollowPosition"
 import type { ObjectStore } from "@live-response/core/ObjectStore"
 import * as Outage from "@live-response/core/Outage"
+import * as Quota from "@live-response/core/Quota"
 import type { QuotaStore } from "@live-response/core/QuotaStore"
 import type { QuotaStoreError } from "@live-response/core/QuotaStoreError"
 import { keyOf } from "@live-response/core/ResultRef"
@@ -29,6 +30,7 @@ import type { Database } from "./Database.ts"
 import type { DatabaseError } from "./DatabaseError.ts"
 import * as Restarts from "./internal/restarts.ts"
 import { spread } from "./internal/spread.ts"
+import * as Together from "./internal/together.ts"
 import type { OpenRuns } from "./OpenRuns.ts"
 import * as PgFleetJournal from "./PgFleetJournal.ts"
 import * as PgManifest from "./PgManifest.ts"
@@ -159,6 +161,8 @@ const report = Effect.fnUntraced(function* (searches: Outage.Outage<string>, eve
       yield* searches.failed(`${event.message}; it is tried again`)
       return yield* status.failed(owner, "search", event.message)
     case "offline":
+      // One of the storage is not one of the searches.
+      if (event.error._tag === "DefenderError") yield* searches.failed(`${event.message}; it is tried again`)
       return yield* status.failed(owner, "search", event.message)
     case "retrying":
       // The store of results, which logs it once for all tenants.
@@ -174,6 +178,19 @@ const report = Effect.fnUntraced(function* (searches: Outage.Outage<string>, eve
   }
 })
 
+/** The searches of a tenant. Where the network is away, those of all tenants fail together. */
+const makeSearches = ({ name }: Tenant) =>
+  Together.Together.useSync(({ say }) => {
+    const again = "the API is searched again"
+    return Outage.make<string>({
+      onStart: (message) =>
+        say(message, name, Effect.logWarning(message), (who) =>
+          Effect.logWarning(`${who} have the same problem: ${message}`),
+        ),
+      onEnd: say(again, name, Effect.logInfo(again), (who) => Effect.logInfo(`${who}: ${again}`)),
+    })
+  })
+
 const follow = Effect.fnUntraced(function* (tenant: Tenant, { extract }: Options) {
   const { limits } = yield* TransferBounds.TransferBounds
   const selection = ActionSelection.ofSessions(tenant.selection)
@@ -184,7 +201,7 @@ const follow = Effect.fnUntraced(function* (tenant: Tenant, { extract }: Options
     concurrency: limits.transfersPerUser,
     extract,
   })
-  const searches = Outage.makeLogged("the API is searched again")
+  const searches = yield* makeSearches(tenant)
   yield* Stream.runForEach(events, (event) => report(searches, event))
 })
 
@@ -201,7 +218,11 @@ const work = (tenant: Tenant, options: Options) =>
       concurrency: 2,
       discard: true,
     },
-  ).pipe(Effect.provide(Layer.fresh(servicesOf(tenant, options))))
+  ).pipe(
+    Effect.provide(Layer.fresh(servicesOf(tenant, options))),
+    // Another runner may have the tenant next, whose series say what it uses from then on.
+    Effect.provideService(Quota.EndsSeries, true),
+  )
 
 const isSuperseded = (error: CollectorError): boolean => error._tag === "StoreError" && error.problem === "Superseded"
 
@@ -209,11 +230,18 @@ const isSuperseded = (error: CollectorError): boolean => error._tag === "StoreEr
 const failingOf = (error: CollectorError): TenantStatus.Failing =>
   error._tag === "CredentialError" || error._tag === "DefenderError" ? "search" : "work"
 
+/** A runner that has started takes a hundred tenants at once. */
+const reportStart = Effect.fnUntraced(function* ({ name }: Tenant, { epoch }: TenantOwner.Service) {
+  const line = `this runner collects it, as owner ${epoch}`
+  if (yield* Restarts.IsRepeated) return yield* Effect.logDebug(line)
+  const { say } = yield* Together.Together
+  yield* say("collects", name, Effect.logInfo(line), (who) => Effect.logInfo(`this runner also collects ${who}`))
+})
+
 const asOwner = Effect.fnUntraced(function* (tenant: Tenant, options: Options) {
   const status = yield* TenantStatus.TenantStatus
   const owner = yield* TenantOwner.TenantOwner
-  const level = (yield* Restarts.IsRepeated) ? "Debug" : "Info"
-  yield* Effect.logWithLevel(level)(`this runner collects it, as owner ${owner.epoch}`)
+  yield* reportStart(tenant, owner)
   yield* work(tenant, options).pipe(
     Effect.mapError((error) => (error._tag === "StoreError" ? StoreError.ofService(error) : error)),
     Effect.tapError((error) =>

@@ -16,6 +16,7 @@ import { Cluster } from "./Cluster.ts"
 import * as Collector from "./Collector.ts"
 import type { DatabaseError } from "./DatabaseError.ts"
 import * as Background from "./internal/background.ts"
+import * as ClockWatch from "./internal/clockWatch.ts"
 import * as LostTenants from "./internal/lostTenants.ts"
 import { type Tenant, type TenantId, Tenants } from "./Tenants.ts"
 import { TenantStatus } from "./TenantStatus.ts"
@@ -121,6 +122,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
     ({ message }) => `the registry of tenants is not read: ${message}`,
   )
   yield* Background.repeat("the reading of the registry", reporting(look), pollEvery)
+  yield* ClockWatch.watch()
   const service: Service = {
     tenants: Effect.sync(() => Array.from(registered.values(), ({ tenant }) => tenant)),
     running: Effect.sync(() => Array.from(running)),

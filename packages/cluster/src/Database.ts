@@ -10,6 +10,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Reactivity from "effect/reactivity/Reactivity"
+import * as References from "effect/References"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type { SqlClient } from "effect/sql/SqlClient"
@@ -73,6 +74,9 @@ const untilItAnswers = Schedule.min([Schedule.exponential("200 millis"), Schedul
   Schedule.jittered,
 )
 
+/** What is said of the database concerns all who use it, and not the tenant whose statement is the first to find out. */
+const ofProgram = Effect.provideService(References.CurrentLogAnnotations, {})
+
 const make = Effect.fnUntraced(function* (options: Options) {
   const { client, failed, fromSqlError, name, timeout } = yield* Connection.connect(options)
   const bound = Duration.sum(timeout, grace)
@@ -114,9 +118,9 @@ const make = Effect.fnUntraced(function* (options: Options) {
         }
         const once = isUrgent ? urgently(use) : query(use)
         return once.pipe(
-          Effect.tapError(report),
+          Effect.tapError((error) => ofProgram(report(error))),
           Effect.retry({ schedule: untilItAnswers, while: ({ isRetryable }) => isRetryable }),
-          Effect.tap(() => Effect.andThen(away.works, wasRefused ? lacking.works : Effect.void)),
+          Effect.tap(() => ofProgram(Effect.andThen(away.works, wasRefused ? lacking.works : Effect.void))),
         )
       }),
   }

@@ -49,12 +49,20 @@ interface Queries {
   readonly query: Query
   /** Waits for as long as the database does not answer, which the database reports once. */
   readonly patiently: Query
+  /** The same for what nobody waits for: it continues in the background. */
+  readonly eventually: (
+    use: (sql: SqlClient) => Effect.Effect<unknown, SqlError>,
+  ) => Effect.Effect<void, QuotaStoreError>
 }
 
 type Answers = Effect.Success<ReturnType<typeof QuotaAnswers.make<QuotaStoreError>>>
 
 /** The operations on a log, each one statement. */
-const statementsOf = ({ patiently, query }: Queries, nextId: () => string, { lease, name, windows }: LogOptions) => {
+const statementsOf = (
+  { eventually, patiently, query }: Queries,
+  nextId: () => string,
+  { lease, name, windows }: LogOptions,
+) => {
   const longest = String(QuotaRule.longest(windows))
   const keep = String(Math.max(Duration.toMillis(retention), Number(longest)))
   const leased = String(Duration.toMillis(lease))
@@ -73,7 +81,7 @@ const statementsOf = ({ patiently, query }: Queries, nextId: () => string, { lea
       }),
     ).pipe(Effect.flatMap(({ id, rows }) => Effect.map(decodeWait(rows), ({ wait }) => ({ id, wait })))),
     release: (id: string) =>
-      query((sql) => sql`delete from live_response.quota_calls where log = ${name} and id = ${id}`).pipe(Effect.asVoid),
+      eventually((sql) => sql`delete from live_response.quota_calls where log = ${name} and id = ${id}`),
     throttled: (wait: number, { duration, limit }: QuotaRule.Window) => {
       const window = String(Duration.toMillis(duration))
       return patiently((sql) =>
@@ -169,17 +177,23 @@ export const layer: Layer.Layer<QuotaStore, never, Database> = Layer.effect(
     const program = (yield* Random.nextInt).toString(36)
     let permits = 0
     const nextId = () => `${program}:${permits++}`
-    const queries: Queries = {
-      query: (use) => Effect.mapError(database.query(use), fromDatabaseError),
-      patiently: (use) => Effect.mapError(database.patiently(use), fromDatabaseError),
-    }
-    const answers = yield* QuotaAnswers.make(queries.query)
+    const scope = yield* Effect.scope
+    const query: Query = (use) => Effect.mapError(database.query(use), fromDatabaseError)
+    const patiently: Query = (use) => Effect.mapError(database.patiently(use), fromDatabaseError)
+    const eventually: Queries["eventually"] = (use) =>
+      query(use).pipe(
+        Effect.catchIf(
+          ({ isRetryable }) => isRetryable,
+          () => Effect.forkIn(Effect.ignore(patiently(use)), scope),
+        ),
+        Effect.asVoid,
+      )
+    const answers = yield* QuotaAnswers.make(query)
+    const logOf = (query: Query, options: LogOptions) =>
+      makeLog({ query, patiently, eventually }, answers, nextId, options)
     return {
-      open: (options) => {
-        const log = makeLog(queries, answers, nextId, options)
-        // Fails at once where the log can't be used.
-        return Effect.as(log.status, log)
-      },
+      // Fails at once where the log can't be used.
+      open: (options) => Effect.as(logOf(patiently, options).status, logOf(query, options)),
     }
   }),
 )

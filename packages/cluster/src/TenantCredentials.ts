@@ -13,7 +13,7 @@ import * as NodeCredential from "@live-response/node/NodeCredential"
 import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import type * as FileSystem from "effect/FileSystem"
+import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Path from "effect/Path"
 import * as Redacted from "effect/Redacted"
@@ -86,7 +86,17 @@ const readSecret = Effect.fnUntraced(function* (path: string) {
   return secret === "" ? yield* missing(`${path} is empty; it must hold the secret of the app`) : Redacted.make(secret)
 })
 
+/** A runner without the files of its tenants would take them from runners that have them. */
+const checkDirectory = (directory: string) =>
+  FileSystem.FileSystem.use((fs) => fs.readDirectory(directory)).pipe(
+    Effect.mapError((error) => {
+      const detail = `it can't be read as the directory of credentials (${StoreError.describe(error)}); mount it there, or name another one in LIVE_RESPONSE_CREDENTIALS`
+      return new StoreError.StoreError({ path: directory, problem: "Failed", detail })
+    }),
+  )
+
 const make = Effect.fnUntraced(function* ({ directory, federatedTokenFile }: Directories) {
+  if (directory !== undefined) yield* checkDirectory(directory)
   const context = yield* Effect.context<FileSystem.FileSystem | Path.Path>()
   const oncePerFile = makeOncePerKey<string>()
 
@@ -146,12 +156,14 @@ const make = Effect.fnUntraced(function* ({ directory, federatedTokenFile }: Dir
  *
  * **Details**
  *
- * A file that others on the machine may open is a warning, once.
+ * A file that others on the machine may open is a warning, once. A directory that can't be read is an error at once.
  *
  * @since 0.1.0
  * @category layers
  */
-export const layer = (options: Directories): Layer.Layer<TenantCredentials, never, FileSystem.FileSystem | Path.Path> =>
+export const layer = (
+  options: Directories,
+): Layer.Layer<TenantCredentials, StoreError.StoreError, FileSystem.FileSystem | Path.Path> =>
   Layer.effect(TenantCredentials, make(options))
 
 /**
@@ -161,11 +173,14 @@ export const layer = (options: Directories): Layer.Layer<TenantCredentials, neve
  * @since 0.1.0
  * @category layers
  */
-export const layerConfig: Layer.Layer<TenantCredentials, Config.ConfigError, FileSystem.FileSystem | Path.Path> =
-  Layer.unwrap(
-    Effect.gen(function* () {
-      const directory =
-        (yield* Variable.optional("LIVE_RESPONSE_CREDENTIALS")) ?? (yield* Variable.optional("CREDENTIALS_DIRECTORY"))
-      return layer({ directory, federatedTokenFile: yield* Variable.optional("AZURE_FEDERATED_TOKEN_FILE") })
-    }),
-  )
+export const layerConfig: Layer.Layer<
+  TenantCredentials,
+  Config.ConfigError | StoreError.StoreError,
+  FileSystem.FileSystem | Path.Path
+> = Layer.unwrap(
+  Effect.gen(function* () {
+    const directory =
+      (yield* Variable.optional("LIVE_RESPONSE_CREDENTIALS")) ?? (yield* Variable.optional("CREDENTIALS_DIRECTORY"))
+    return layer({ directory, federatedTokenFile: yield* Variable.optional("AZURE_FEDERATED_TOKEN_FILE") })
+  }),
+)

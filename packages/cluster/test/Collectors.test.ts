@@ -15,6 +15,8 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as Metric from "effect/Metric"
+import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
@@ -133,8 +135,10 @@ describe("Collectors.layer", () => {
     }).pipe(Effect.scoped, Effect.provide(environment)),
   )
 
-  it.live("stops at once with a tenant that is disabled, and restarts when it is enabled or changed", () =>
-    Effect.gen(function* () {
+  it.live("stops at once with a tenant that is disabled, and restarts when it is enabled or changed", () => {
+    const lines: Array<string> = []
+    const logger = Logger.make(({ message }) => lines.push(String(message)))
+    return Effect.gen(function* () {
       const { enable, remove, set } = yield* Tenants.Tenants
       const { addResult, simulator, tenant } = yield* simulated("contoso", refsUpTo(2))
       const runner = yield* startRunner()
@@ -151,11 +155,54 @@ describe("Collectors.layer", () => {
       assert.lengthOf(links, 1)
       yield* set(tenant, (settings) => Effect.succeed({ ...settings, endpoint: "http://127.0.0.1:9" }))
       yield* until(tenant, ({ error }) => error !== undefined)
+      yield* Effect.sync(() => lines.filter((line) => line.includes("can't be reached"))).pipe(
+        Effect.delay("20 millis"),
+        Effect.repeat({ until: ({ length }) => length > 0 }),
+        Effect.tap((said) => Effect.sync(() => assert.lengthOf(said, 1, lines.join("\n")))),
+      )
       yield* remove(tenant)
       yield* untilRunning(runner, tenant, false)
       assert.isUndefined(yield* statusOf(tenant))
-    }).pipe(Effect.scoped, Effect.provide(environment)),
-  )
+    }).pipe(Effect.scoped, Effect.provide([environment, Logger.layer([logger])]))
+  })
+
+  it.live("has so few series of each tenant that Prometheus reads 300, and none of one that it has no more", () => {
+    const lines: Array<string> = []
+    const logger = Logger.make(({ message }) => lines.push(String(message)))
+    return Effect.gen(function* () {
+      const { enable } = yield* Tenants.Tenants
+      const { tenant } = yield* simulated("contoso", refsUpTo(2))
+      const stays = (yield* simulated("fabrikam", refsUpTo(2))).tenant
+      const runner = yield* startRunner()
+      const seriesOf = (tenant: string) =>
+        Effect.map(PrometheusMetrics.format(), (text) => text.split("\n").filter((line) => line.includes(tenant)))
+      for (const each of [tenant, stays]) {
+        yield* until(each, ({ completed, lookedAt }) => completed === 2 && lookedAt !== undefined)
+        const series = yield* seriesOf(each)
+        assert.isNotEmpty(series)
+        assert.isAtMost(series.length, 5000 / 300, series.join("\n"))
+      }
+      yield* enable(tenant, false)
+      yield* untilRunning(runner, tenant, false)
+      assert.deepStrictEqual(yield* seriesOf(tenant), [])
+      assert.isNotEmpty(yield* seriesOf(stays))
+      // Those that it took together are two lines.
+      yield* Effect.sync(() => lines.filter((line) => line.startsWith("this runner "))).pipe(
+        Effect.delay("20 millis"),
+        Effect.repeat({ until: ({ length }) => length === 2 }),
+        Effect.tap(([one, others]) =>
+          Effect.sync(() => {
+            assert.match(one ?? "", /^this runner collects it, as owner \d+$/)
+            assert.match(others ?? "", /^this runner also collects 1 more \((contoso|fabrikam)\)$/)
+          }),
+        ),
+      )
+    }).pipe(
+      Effect.scoped,
+      Effect.provide([environment, Logger.layer([logger])]),
+      Effect.provideService(Metric.MetricRegistry, new Map()),
+    )
+  })
 
   it.live("collects from the others while a tenant refuses the sign-in, and says why in its status", () =>
     Effect.gen(function* () {

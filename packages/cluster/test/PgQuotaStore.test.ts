@@ -10,6 +10,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as References from "effect/References"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import { call, openLog, suite, toWindows, usedIn, waitOf } from "../../node/test/support/QuotaStoreSuite.ts"
@@ -104,26 +105,40 @@ shared(Layer.orDie(Postgres.layer), { excludeTestServices: true })("PgQuotaStore
   ] as const) {
     it.effect(`waits while the database ${what}, with one warning, and resumes`, () => {
       const warnings: Array<string> = []
-      const logger = Logger.make(({ logLevel, message }) => {
+      const annotations: Array<unknown> = []
+      const logger = Logger.make(({ fiber, logLevel, message }) => {
+        annotations.push(fiber.getRef(References.CurrentLogAnnotations))
         if (logLevel === "Warn") warnings.push(String(message))
       })
       return Effect.gen(function* () {
         const server = yield* Postgres.PostgresServer
         const quota = yield* Quota.make({ name: what, windows: minute })
         yield* quota.withPermit(Effect.void)
-        yield* server[away]
+        // The permit of a call that was not sent is given back while the database is away.
+        yield* quota.withPermit(server[away], { isSent: () => false })
         const fiber = yield* Effect.forkChild(quota.withPermit(Effect.succeed("called")))
+        const opening = yield* Effect.forkChild(Quota.make({ name: `${what}, another`, windows: minute }))
         assert.match(
           (yield* Effect.flip(quota.status)).message,
           /^the quota's log in PostgreSQL at 127\.0\.0\.1:\d+\/live does not answer/,
         )
         assert.isUndefined(fiber.pollUnsafe())
+        assert.isUndefined(opening.pollUnsafe())
         yield* server[back]
         assert.strictEqual(yield* Fiber.join(fiber), "called")
+        yield* (yield* Fiber.join(opening)).status
+        const { query } = yield* Database.Database
+        // The status writes the answer of the last call.
+        yield* Effect.andThen(
+          quota.status,
+          query((sql) => sql`select id from live_response.quota_calls where log = ${what} and at is null`),
+        ).pipe(Effect.delay("20 millis"), Effect.repeat({ until: ({ length }) => length === 0 }))
         assert.lengthOf(warnings, 1)
         assert.match(warnings.join(), /^PostgreSQL at .*; what needs it waits$/)
+        assert.deepStrictEqual(annotations, [{}, {}])
       }).pipe(
         Effect.scoped,
+        Effect.annotateLogs({ tenant: "the first that finds out" }),
         Effect.provide([store, Timing.layer({ quotaStore: Schedule.spaced("100 millis") }), Logger.layer([logger])]),
       )
     })

@@ -164,11 +164,12 @@ export const evenly = (windows: ReadonlyArray<QuotaRule.Window>): ReadonlyArray<
  *
  * **Details**
  *
- * Each has the attribute `quota`, the name of the quota with its owner:
+ * All but one have the attribute `quota`, the name of the quota with its owner:
  *
  * - `live_response.quota.permits`: calls that got a permit.
  * - `live_response.quota.throttled`: calls that the server throttled (HTTP 429).
- * - `live_response.quota.wait.duration`: how long these calls waited for their permit, in seconds.
+ * - `live_response.quota.wait.duration`: how long calls waited for their permit, in seconds. It has the attribute `api`, the name of the
+ *   quota without its owner.
  * - `live_response.quota.waiting`: calls that wait for a permit now.
  * - `live_response.quota.used`: calls that a window counts, with the attribute `window` for its duration, such as `1m`.
  *
@@ -181,6 +182,21 @@ export const evenly = (windows: ReadonlyArray<QuotaRule.Window>): ReadonlyArray<
  * @category metrics
  */
 export const metrics = QuotaMetrics.metrics
+
+/**
+ * Whether the series of a quota end with it. By default `false`: a program that ends exports them last.
+ *
+ * **When to use**
+ *
+ * In a program that closes quotas and continues, such as one whose tenants move to another: it would report for ever how much of its
+ * windows each of them used last.
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const EndsSeries = Context.Reference<boolean>("@live-response/core/Quota/EndsSeries", {
+  defaultValue: () => false,
+})
 
 const isFull = (error: QuotaFull | QuotaStoreError): error is QuotaFull => error._tag === "QuotaFull"
 
@@ -259,10 +275,12 @@ const makeReporting = Effect.fnUntraced(function* (
   const store = yield* QuotaStore
   const timing = yield* Timing
   const scope = yield* Effect.scope
+  const metered = QuotaMetrics.make(options.name, name, windows)
+  // Added first, so run last: what ends with the scope updates them.
+  if (yield* EndsSeries) yield* Effect.addFinalizer(() => metered.remove)
   const lease = Duration.times(Duration.fromInputUnsafe(timing.headTimeout), 2)
   const log = OwnCalls.beside(yield* untilItAnswers(store.open({ name, windows, lease })), windows)
   const pauses = yield* PubSub.sliding<Pause>(16)
-  const metered = QuotaMetrics.make(name, windows)
 
   /** Does not wait for a log that does not answer: it is repeated in the background, and the permit stays in flight. */
   const finish = (update: Effect.Effect<void, QuotaStoreError>) =>

@@ -549,10 +549,48 @@ describe("Quota", () => {
       assert.deepInclude(yield* Metric.value(Metric.withAttributes(metrics.permits, of)), { count: 3 })
       assert.deepInclude(yield* Metric.value(Metric.withAttributes(metrics.throttled, of)), { count: 1 })
       assert.deepInclude(yield* Metric.value(Metric.withAttributes(metrics.waiting, of)), { value: 0 })
-      assert.deepInclude(yield* Metric.value(Metric.withAttributes(metrics.waitDuration, of)), { count: 3, max: 1 })
+      const api = { api: "test" }
+      assert.deepInclude(yield* Metric.value(Metric.withAttributes(metrics.waitDuration, api)), { count: 3, max: 1 })
       const used = (window: string) => Metric.value(Metric.withAttributes(metrics.used, { ...of, window }))
       assert.deepStrictEqual([yield* used("1s"), yield* used("1m")], [{ value: 1 }, { value: 3 }])
     }).pipe(Effect.provideService(Metric.MetricRegistry, new Map())),
+  )
+
+  it.effect.each([
+    { endsSeries: false, left: ["one test", "two test"] },
+    { endsSeries: true, left: ["two test"] },
+  ])("has series of each owner, and one histogram of all: $left are left when one ends", ({ endsSeries, left }) =>
+    Effect.gen(function* () {
+      const use = Effect.fnUntraced(function* (owner: string) {
+        const quota = yield* Quota.make({ name: "test", owner, windows: toWindows([{ limit: 2, millis: 1000 }]) })
+        yield* quota.withPermit(Effect.void)
+        yield* quota.throttled(Duration.zero)
+        yield* quota.status
+      })
+      yield* use("two")
+      yield* Effect.scoped(use("one")).pipe(Effect.provideService(Quota.EndsSeries, endsSeries))
+      const series = (yield* Metric.snapshot).filter(({ id }) => id.startsWith("live_response.quota."))
+      const ofOwners = series.filter(({ type }) => type !== "Histogram")
+      for (const owner of left) {
+        const ids = ofOwners.filter(({ attributes }) => attributes?.["quota"] === owner).map(({ id }) => id)
+        assert.deepStrictEqual(ids.toSorted(), [
+          "live_response.quota.permits",
+          "live_response.quota.throttled",
+          "live_response.quota.used",
+          "live_response.quota.waiting",
+        ])
+      }
+      assert.lengthOf(ofOwners, 4 * left.length)
+      const histograms = series.filter(({ type }) => type === "Histogram")
+      assert.deepStrictEqual(
+        histograms.map(({ attributes }) => attributes?.["api"]),
+        ["test"],
+      )
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(QuotaStore.layerMemory),
+      Effect.provideService(Metric.MetricRegistry, new Map()),
+    ),
   )
 
   it.effect("reads its limits from the environment", () =>

@@ -3,6 +3,7 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
+import { Together } from "./together.ts"
 
 /** Whether an effect was started again after a failure that is known. What it says each time it starts was said before. */
 export const IsRepeated = Context.Reference<boolean>("@live-response/cluster/internal/restarts/IsRepeated", {
@@ -24,9 +25,14 @@ const waits = Schedule.min([Schedule.exponential("1 second"), Schedule.spaced(lo
  * Runs an effect until it succeeds or is interrupted. It is started again after a second, doubled up to a minute.
  *
  * A failure is logged where it is another one than the last: a password that has expired fails the work on all tenants, once a minute
- * each. An effect that has run for a minute has recovered: its next failure is a new one.
+ * each. Of those that fail for one reason together, the first is logged, and the others are named by their labels. An effect that has
+ * run for a minute has recovered: its next failure is a new one.
  */
-export const untilItEnds = <E, R>(name: string, effect: Effect.Effect<void, E, R>): Effect.Effect<void, never, R> =>
+export const untilItEnds = <E, R>(
+  name: string,
+  effect: Effect.Effect<void, E, R>,
+  label: string = name,
+): Effect.Effect<void, never, R> =>
   Effect.suspend(() => {
     let known: string | undefined
     let hasRecovered = false
@@ -37,12 +43,16 @@ export const untilItEnds = <E, R>(name: string, effect: Effect.Effect<void, E, R
       return wasFailing ? Effect.logInfo(`${name} has not failed for a minute`) : Effect.void
     })
     const report = (cause: Cause.Cause<E>) =>
-      Effect.suspend(() => {
-        if (Cause.hasInterruptsOnly(cause)) return Effect.void
+      Effect.gen(function* () {
+        if (Cause.hasInterruptsOnly(cause)) return
         const why = reasonOf(cause)
-        if (why === known) return Effect.logDebug(`${name} failed again`, cause)
+        if (why === known) return yield* Effect.logDebug(`${name} failed again`, cause)
         known = why
-        return Effect.logError(`${name} failed and is started again`, cause)
+        const { say } = yield* Together
+        const one = Effect.logError(`${name} failed and is started again`, cause)
+        yield* say(why, label, one, (who) =>
+          Effect.logError(`${who} failed for the same reason and are started again`, cause),
+        )
       })
     const attempt = Effect.suspend(() => {
       hasRecovered = false

@@ -14,11 +14,14 @@ export const metrics = {
   used: Metric.gauge("live_response.quota.used", { description: "Calls that a window counts" }),
 }
 
-/** The metrics of one quota. */
-export const make = (name: string, windows: ReadonlyArray<QuotaRule.Window>) => {
+/**
+ * The metrics of one quota, whose full `name` has its owner. The histogram is one for all owners: of a program with hundreds of them, it
+ * would be nine tenths of all series.
+ */
+export const make = (api: string, name: string, windows: ReadonlyArray<QuotaRule.Window>) => {
   const quota = { quota: name }
   const permits = Metric.withAttributes(metrics.permits, quota)
-  const waitDuration = Metric.withAttributes(metrics.waitDuration, quota)
+  const waitDuration = Metric.withAttributes(metrics.waitDuration, { api })
   const waiting = Metric.withAttributes(metrics.waiting, quota)
   const throttled = Metric.withAttributes(metrics.throttled, quota)
   const used = windows.map(({ duration }) =>
@@ -31,5 +34,9 @@ export const make = (name: string, windows: ReadonlyArray<QuotaRule.Window>) => 
     waiting: (calls: number) => Metric.update(waiting, calls),
     used: (status: QuotaRule.Status) =>
       Effect.forEach(used, (gauge, i) => Metric.update(gauge, status.windows[i]?.used ?? 0), { discard: true }),
+    /** Ends the series that are of this quota alone. */
+    remove: Effect.forEach([permits, waiting, throttled, ...used], (metric) => Metric.remove<number, unknown>(metric), {
+      discard: true,
+    }),
   }
 }
