@@ -3,7 +3,6 @@
  */
 import type { Tenant } from "@live-response/cluster/Tenants"
 import * as TenantStatus from "@live-response/cluster/TenantStatus"
-import type * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -50,9 +49,8 @@ export const toJson = ({ lag, status, tenant: { enabled, name } }: Row) =>
     return printableJson(JSON.stringify({ tenant, name, enabled, lagSeconds, ...fields }))
   })
 
-/** A row of a tenant as of `now`. */
-export const rowOf = (tenant: Row["tenant"], status: TenantStatus.Status, now: DateTime.Utc): Row => ({
+export const rowOf = (tenant: Row["tenant"], status: TenantStatus.Status): Row => ({
   tenant,
   status,
-  lag: TenantStatus.lagOf(status, now),
+  lag: TenantStatus.lagOf(status),
 })
