@@ -30,6 +30,7 @@ export const columns: ReadonlyArray<Table.Column<Row>> = [
   {
     title: "SIZE",
     width: 8,
+    isLast: true,
     text: ({ status }) => Format.bytes(status.bytes),
     data: ({ status }) => String(status.bytes),
   },
@@ -37,7 +38,7 @@ export const columns: ReadonlyArray<Table.Column<Row>> = [
   { title: "LAST RESULT", width: 28, text: ({ status }) => ActionText.instantOf(status.completedAt) },
   { title: "RUNNER", width: 24, text: ({ status }) => printable(status.runner ?? "") },
   { title: "PROBLEM", width: 20, isEssential: true, text: ({ status }) => printable(status.error ?? "") },
-  { title: "ID", width: 36, text: ({ tenant }) => tenant.tenant },
+  { title: "ID", width: 36, leastWidth: 12, isLast: true, text: ({ tenant }) => tenant.tenant },
 ]
 
 const encode = Schema.encodeEffect(TenantStatus.Status)
