@@ -155,7 +155,7 @@ const runOnly = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machi
   const fleet = FleetProgress.make()
   const names = MachineNames.make()
   const output = yield* EventOutput.make(
-    { ...options, names, isResumable: options.journal !== undefined, onOutcome: notifierOf(options) },
+    { ...options, names, isResumable: options.journal !== undefined, onOutcome: yield* notifierOf(options) },
     fleet,
   )
   const printRow = yield* makeRowPrinter(names, output, options)
@@ -179,7 +179,7 @@ const runAndDownload = Effect.fnUntraced(function* (
   const observe = yield* LiveEvents.observer(options.listen, options.directory)
   const links = yield* (yield* quotasOf(prepared.session)).links
   const names = MachineNames.make()
-  const output = yield* EventOutput.make({ ...options, names, links, observe, onOutcome: notifierOf(options) }, fleet)
+  const output = yield* EventOutput.make({ ...options, names, links, observe, onOutcome: yield* notifierOf(options) }, fleet)
   const actionsFile = yield* ActionsFile.make(options)
   yield* actionsFile.check
   const refs = sessionEvents({ named, names, ...prepared }, options, fleet, output).pipe(
