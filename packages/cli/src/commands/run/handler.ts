@@ -27,6 +27,7 @@ import * as BatchOptions from "../../flags/BatchOptions.ts"
 import type { Listen } from "../../flags/Listen.ts"
 import * as Lists from "../../input/Lists.ts"
 import * as Machines from "../../input/MachineArguments.ts"
+import * as UnknownMachines from "../../input/UnknownMachines.ts"
 import * as OrderlyStop from "../../OrderlyStop.ts"
 import * as EventOutput from "../../output/EventOutput.ts"
 import * as FleetProgress from "../../output/FleetProgress.ts"
@@ -174,15 +175,19 @@ const runAndDownload = Effect.fnUntraced(function* (
   options: Options & { readonly directory: string },
 ) {
   const live = yield* LiveResponse
+  const unknown = yield* UnknownMachines.recorder(options.directory)
   const prepared = yield* prepare(named, options)
   const fleet = FleetProgress.make()
   const observe = yield* LiveEvents.observer(options.listen, options.directory)
   const links = yield* (yield* quotasOf(prepared.session)).links
   const names = MachineNames.make()
-  const output = yield* EventOutput.make({ ...options, names, links, observe, onOutcome: yield* notifierOf(options) }, fleet)
+  const output = yield* EventOutput.make(
+    { ...options, names, links, observe, onOutcome: yield* notifierOf(options) },
+    fleet,
+  )
   const actionsFile = yield* ActionsFile.make(options)
   yield* actionsFile.check
-  const refs = sessionEvents({ named, names, ...prepared }, options, fleet, output).pipe(
+  const refs = sessionEvents({ named, names, unknown, ...prepared }, options, fleet, output).pipe(
     Stream.flatMap((event) => Stream.fromIterable(event.event === "ended" ? [event.action] : [])),
     actionsFile.resultsOf,
   )
@@ -196,11 +201,13 @@ interface Prepared extends Effect.Success<ReturnType<typeof prepare>> {
   readonly named: ReadonlyArray<Machines.Machine>
   /** Gets the names of the machines, as far as they are known. */
   readonly names: MachineNames.MachineNames
+  /** Records the names that lead to no machine, where there is a directory of results. */
+  readonly unknown?: Effect.Success<ReturnType<typeof UnknownMachines.recorder>>
 }
 
 /** Runs the sessions. Their events are reported as they pass. */
 const sessionEvents = (
-  { named, names, selected, session, used }: Prepared,
+  { named, names, selected, session, unknown, used }: Prepared,
   options: Options & { readonly stop?: Effect.Effect<void> },
   fleet: FleetProgress.FleetProgress,
   output: EventOutput.EventOutput,
@@ -214,7 +221,16 @@ const sessionEvents = (
       yield* countMachines(all, options.lists, fleet)
       const watchLibrary = yield* LibraryWatch.make(used, output.reportReplaced)
       for (const { computerDnsName, id } of selected.ready) names.add(id, computerDnsName)
-      const events = run(Preparation.machineIds(all, output.reportBadMachine, names.add), session, {
+      const ids = Preparation.machineIds(
+        all,
+        (machine) =>
+          Effect.andThen(
+            output.reportBadMachine(machine),
+            unknown === undefined || !("machineName" in machine) ? Effect.void : unknown.add(machine),
+          ),
+        names.add,
+      ).pipe(Stream.onEnd(unknown?.finish ?? Effect.void))
+      const events = run(ids, session, {
         ...options,
         giveUpAfter: Option.getOrUndefined(options.giveUpAfter),
       })
