@@ -61,11 +61,15 @@ const noResults: Payload["results"] = {
 }
 
 /** What a page has before the first part of its data. */
-const nothing = (about: NonNullable<Changes["about"]>, { damaged, parts, written }: Changes): Payload => ({
+const nothing = (
+  about: NonNullable<Changes["about"]>,
+  { damaged, parts, unknownNames, written }: Changes,
+): Payload => ({
   ...about,
   version: 1,
   written,
   damaged,
+  unknownNames,
   parts,
   fields: [],
   machines: { id: [], name: [], state: [], reason: [] },
@@ -77,13 +81,14 @@ const nothing = (about: NonNullable<Changes["about"]>, { damaged, parts, written
 
 /** The data with a part of what has changed, or the start of it. */
 export const payload = (known: Payload | undefined, changes: Changes): Payload | undefined => {
-  const { about, actions, damaged, fields, machines, outputs, parts, results, texts, written } = changes
+  const { about, actions, damaged, fields, machines, outputs, parts, results, texts, unknownNames, written } = changes
   const before = about === undefined ? known : nothing(about, changes)
   if (before === undefined) return undefined
   return {
     ...before,
     written,
     damaged,
+    unknownNames,
     parts,
     machines: table(before.machines, machines),
     actions: table(before.actions, actions),

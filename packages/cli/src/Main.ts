@@ -268,7 +268,10 @@ export const run = (args: ReadonlyArray<string>) =>
     const problem = DebugSwitches.problemOf(process.env)
     if (problem !== undefined) return Effect.fail(usage(problem))
     const given = withoutSynonyms(joinTextFlags(args))
-    const running = Command.runWith(command, { version: packageJson.version })(given)
+    const running = Command.runWith(command, { version: packageJson.version })(given).pipe(
+      // A group without one of its commands has printed its help, and succeeds as `gh auth` does.
+      Effect.catchTag("ShowHelp", (error) => (error.errors.length === 0 ? Effect.void : Effect.fail(error))),
+    )
     return Effect.andThen(checkHelp(given), withFile(given)(running)).pipe(Effect.provideService(CommandLine, given))
   }).pipe(
     Effect.provideService(CliOutput.Presenter, presenter),

@@ -39,6 +39,10 @@ describe("the summary", () => {
     DownloadProgress.addBadTarget(alsoFailed)
     assert.deepStrictEqual(wrong(alsoFailed, 2), [correct("2 lines"), again])
     assert.deepStrictEqual(wrong(batch([], { interrupted: true }), 2), [correct("2 lines"), again])
+    const names = batch([])
+    for (let i = 0; i < 2; i++) DownloadProgress.addBadTarget(names)
+    names.wrongNames = 2
+    assert.deepStrictEqual(summary(names).slice(1), ["Correct the 2 names that failed, and run again."])
   })
 
   it("names the three most frequent failures, without what differs between results, and how to see each", () => {

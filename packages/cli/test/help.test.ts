@@ -69,6 +69,20 @@ describe("help", () => {
       }
     }),
   )
+
+  it.effect("a group without one of its commands prints its help, and succeeds", () =>
+    Effect.gen(function* () {
+      for (const { doc, path } of yield* pages) {
+        if (doc.subcommands === undefined || doc.subcommands.length === 0) continue
+        const names = path.slice(1)
+        const help = yield* InProcess.run([...names, "--help"])
+        assert.include(help.stdout, "SUBCOMMANDS")
+        assert.strictEqual(help.exitCode, 0)
+        assert.deepStrictEqual(yield* InProcess.run(names), help, path.join(" "))
+        assert.deepStrictEqual(yield* InProcess.run(["--verbose", ...names]), help, `--verbose ${path.join(" ")}`)
+      }
+    }),
+  )
 })
 
 describe("a misspelt name", () => {

@@ -24,7 +24,7 @@ const about = { program: "live-response", directory: "case", written: 1, base: "
 
 /** What a page shows of a model, whatever the order of its rows and texts. */
 const shown = (model: Model) => {
-  const { actions, damaged, fields, machines, parts } = model.payload
+  const { actions, damaged, fields, machines, parts, unknownNames } = model.payload
   const rows = model.results.machine.map((machine, row) => ({
     machine: `${model.machineName(machine)} ${model.machineId(machine)}`,
     target: model.target(row),
@@ -67,14 +67,15 @@ const shown = (model: Model) => {
       ]),
     ),
     damaged,
+    unknownNames,
     parts,
   }
 }
 
 /** What a report of the directory has. */
 const reported = Effect.fnUntraced(function* (files: PrivateDirectory.PrivateDirectory) {
-  const { collector, damaged } = yield* DirectoryReader.collect(files)
-  return new Model(collector.payload({ ...about, damaged }), fromBase64(Array.from(collector.hashes).join("")))
+  const { collector, ...read } = yield* DirectoryReader.collect(files)
+  return new Model(collector.payload({ ...about, ...read }), fromBase64(Array.from(collector.hashes).join("")))
 })
 
 /** More machines than a part has, and than are read at once. */
@@ -152,6 +153,11 @@ const changeOf = Effect.fnUntraced(function* (box: Cli.Sandbox) {
     // The beginning of a line, which the next one spoils.
     () => append("manifest", stored.slice(0, 50)),
     () => append("manifest", "\n"),
+    () =>
+      box.write(
+        "results/unknown-machines.json",
+        JSON.stringify({ version: 1, unknown: [`ws-${version}`], ambiguous: [] }),
+      ),
     () => version % 4 === 0 && rmSync(box.path("results/actions.jsonl"), { force: true }),
     () => {
       if (version % 4 !== 0) return

@@ -83,6 +83,7 @@ const singles: Record<keyof typeof FileName.single, ReadonlyArray<string>> = {
   sessions: ["run", machineId, "--script", "a.ps1", "--comment", "x", "--download", "results"],
   actions: ["download", id, "--out", "results"],
   follow: ["download", "--follow", "--out", "results"],
+  unknownMachines: ["run", "ws-1.contoso.com", "--script", "a.ps1", "--comment", "x", "--download", "results"],
   resultsTable: ["results", "results"],
   resultsLines: ["results", "results"],
   report: ["report", "results"],
@@ -112,7 +113,9 @@ const file = (ending: (typeof FileName.endings)[number]) => ({
 })
 
 const files = [
-  ...(["manifest", "sessions", "actions", "follow", "resultsTable", "resultsLines", "report"] as const).map(single),
+  ...(
+    ["manifest", "sessions", "actions", "follow", "unknownMachines", "resultsTable", "resultsLines", "report"] as const
+  ).map(single),
   ...database("lock"),
   ...database("quota"),
   ...FileName.endings.map(file),

@@ -39,7 +39,15 @@ const row = (n: number, output: string): ScriptRow => ({
   }),
 })
 
-const about = { program: "live-response", directory: "case", written: 1, base: "", damaged: Damage.none }
+const noNames = { first: [], count: 0 }
+const about = {
+  program: "live-response",
+  directory: "case",
+  written: 1,
+  base: "",
+  damaged: Damage.none,
+  unknownNames: { unknown: noNames, ambiguous: noNames },
+}
 
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex")
 

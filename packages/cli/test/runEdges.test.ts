@@ -566,6 +566,39 @@ describe("run, left alone", { concurrent: true }, () => {
     }),
   )
 
+  it.live("records the names that lead to no machine until they are corrected", () =>
+    Effect.gen(function* () {
+      const twins = { name: "twin.contoso.com" }
+      const service = yield* ServedSimulator.serve({ ...quick, machines: machines(4, (n) => (n > 1 ? twins : {})) })
+      const box = yield* Cli.sandbox
+      const command = (...names: ReadonlyArray<string>) => {
+        box.write("hosts.txt", names.join("\n"))
+        return box.run({
+          args: ["run", "--machines", "hosts.txt", ...script, "--download", "results"],
+          env: { ...service.env, ...env },
+        })
+      }
+      const status = Effect.map(box.run({ args: ["status", "results"] }), ({ stdout }) =>
+        stdout.split("\n").slice(0, 3),
+      )
+      assert.strictEqual((yield* command("ws-0.contoso.com", "ws-9.contoso.com", "twin.contoso.com")).exitCode, 1)
+      assert.deepStrictEqual(yield* status, [
+        "1 machine, 1 with results, 0 without.",
+        "1 named machine is unknown: ws-9.contoso.com. Correct the name, and run again.",
+        "1 name is that of several machines: twin.contoso.com. Use the ids of the right ones, and run again.",
+      ])
+      assert.strictEqual((yield* command("ws-0.contoso.com", "ws-8.contoso.com")).exitCode, 1)
+      assert.deepStrictEqual(JSON.parse(box.read("results/unknown-machines.json").toString()), {
+        version: 1,
+        unknown: ["ws-8.contoso.com"],
+        ambiguous: [],
+      })
+      assert.strictEqual((yield* command("ws-0.contoso.com", "ws-1.contoso.com")).exitCode, 0)
+      assert.strictEqual((yield* status)[0], "2 machines, 2 with results, 0 without.")
+      assert.notInclude(box.files(), "unknown-machines.json")
+    }),
+  )
+
   it.live("can be piped, is silent with --quiet, and passes arguments on unchanged", () =>
     Effect.gen(function* () {
       const service = yield* ServedSimulator.serve({ ...quick, machines: machines(21), sessions: 100 })

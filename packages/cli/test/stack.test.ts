@@ -5,6 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Cli from "./support/CliInProcess.ts"
 import * as Directory from "./support/Directory.ts"
+import * as Samples from "./support/Samples.ts"
 
 const output = (machine: number, path: string) =>
   `Host ${Directory.nameOf(machine).toUpperCase()}  at 2026-11-2${machine}T08:00:00Z\r\n\r\nName : agent\r\nPath : ${path}\r\n`
@@ -101,12 +102,38 @@ describe("stack", () => {
     Effect.gen(function* () {
       const { stdout } = yield* (yield* sandbox).run(stack("--by", ".Path", "--limit", "1"))
       assert.deepStrictEqual(stdout.trimEnd().split("\n").slice(1), [
-        `1         1         ws-2.contoso.com                      ${odd}`,
+        `1         ws-2.contoso.com  ${odd}`,
         "2 groups of 4 script results, the rarest first.",
         "Shown: 1 of 2 groups; --limit 2 shows all.",
         "1 of 5 script results have no field .Path.",
       ])
     }),
+  )
+
+  it.live(
+    "counts values apart from machines where a machine has one twice, and shows a machine without a name by its id",
+    () =>
+      Effect.gen(function* () {
+        const box = yield* Cli.sandbox
+        const bytes = Directory.script({ script_output: "x" })
+        const nameless = { machineId: "", machineName: "" }
+        Directory.fill(box, {
+          results: [
+            { machine: 0, bytes },
+            { machine: 0, index: 1, bytes },
+            { machine: 1, bytes: Directory.script({ script_output: "y" }), recorded: nameless },
+          ],
+        })
+        const { stdout } = yield* box.run({ args: ["stack", "results"] })
+        const id = Samples.action(1)
+        assert.deepStrictEqual(stdout.trimEnd().split("\n"), [
+          `MACHINES  COUNT  ON${" ".repeat(36)}VALUE`,
+          `1         1      action ${id.slice(0, 4)}…${id.slice(-6)}${" ".repeat(20)}y`,
+          `1         2      ws-0.contoso.com${" ".repeat(22)}x`,
+          "2 groups of 3 script results, the rarest first.",
+          "The machine is unknown for 1 of 3 script results; live-response download <machine action id> --out results looks it up.",
+        ])
+      }).pipe(Effect.scoped),
   )
 
   it.live("says what is in no group also to who reads lines, and that there is no such script", () =>

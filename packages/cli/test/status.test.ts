@@ -85,6 +85,36 @@ describe("status", () => {
     }).pipe(Effect.scoped),
   )
 
+  it.live("names the machines that a run did not find, and so does the report", () =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      fill(box)
+      const names = Array.from({ length: 12 }, (_, i) => `typo-${i}.contoso.com`)
+      const recorded = (unknown: ReadonlyArray<string>, ambiguous: ReadonlyArray<string>) =>
+        box.write("results/unknown-machines.json", JSON.stringify({ version: 1, unknown, ambiguous }))
+      recorded(names.slice(0, 3), [])
+      const few = `3 named machines are unknown: ${names.slice(0, 3).join(", ")}. Correct the names, and run again.`
+      const status = yield* box.run({ args: ["status", "results"] })
+      assert.strictEqual(status.stdout.split("\n")[1], few)
+      const report = yield* box.run({ args: ["report", "results"] })
+      assert.strictEqual(report.stdout.trimEnd().split("\n")[1], few)
+      recorded(names, ["twice.contoso.com"])
+      const many = yield* box.run({ args: ["status", "results"] })
+      assert.deepStrictEqual(many.stdout.split("\n").slice(1, 3), [
+        `12 named machines are unknown: ${names.slice(0, 10).join(", ")} and 2 more. Correct the names, and run again.`,
+        "1 name is that of several machines: twice.contoso.com. Use the ids of the right ones, and run again.",
+      ])
+      const json = yield* box.run({ args: ["status", "results", "--json"] })
+      assert.deepInclude(Cli.ndjson(json.stdout)[0], {
+        unknownMachines: { unknown: names, ambiguous: ["twice.contoso.com"] },
+      })
+      box.write("results/unknown-machines.json", '{"version":2,"unknown":["x"]}')
+      const newer = yield* box.run({ args: ["status", "results"] })
+      assert.deepStrictEqual([newer.exitCode, newer.stderr], [0, ""])
+      assert.notInclude(newer.stdout, "unknown")
+    }).pipe(Effect.scoped),
+  )
+
   it.live("prints the same as JSON, and a usage error where there are no results", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox

@@ -4,10 +4,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as ActionText from "../src/output/ActionText.ts"
 import * as LibraryText from "../src/output/LibraryText.ts"
+import * as MachineNames from "../src/output/MachineNames.ts"
 import * as MachineText from "../src/output/MachineText.ts"
 import * as RunText from "../src/output/RunText.ts"
 import * as SessionRows from "../src/output/SessionRows.ts"
 import * as Table from "../src/output/Table.ts"
+import * as TenantStatusText from "../src/output/TenantStatusText.ts"
 import * as TenantText from "../src/output/TenantText.ts"
 
 const text = () => "x".repeat(200)
@@ -51,9 +53,41 @@ describe("a table", () => {
     const titles = <A>(of: ReadonlyArray<Table.Column<A>>) => Table.fitting(of, 80).map(({ title }) => title)
     assert.deepStrictEqual(titles(ActionText.columns), ["ID", "STATUS", "MACHINE", "COMMANDS"])
     assert.deepStrictEqual(titles(SessionRows.columns), ["ID", "STATUS", "MACHINE"])
-    assert.deepStrictEqual(titles(MachineText.columns), ["ID", "NAME", "OS"])
+    assert.deepStrictEqual(titles(MachineText.columns), ["NAME", "OS", "HEALTH", "LAST SEEN"])
     assert.deepStrictEqual(titles(LibraryText.columns), ["NAME", "UPDATED", "DESCRIPTION"])
+    assert.deepStrictEqual(titles(TenantStatusText.columns), [
+      "NAME",
+      "STATE",
+      "RESULTS",
+      "FAILED",
+      "BEHIND",
+      "PROBLEM",
+    ])
     assert.deepStrictEqual(titles(RunText.columns), ["ID", "STATE", "DONE", "TENANT"])
-    assert.deepStrictEqual(titles(TenantText.columns), ["ID", "NAME", "STATE", "CLOUD"])
+    assert.deepStrictEqual(titles(TenantText.columns), ["NAME", "STATE", "CLOUD", "CREDENTIAL"])
+  })
+
+  it("shows a machine by the first label of its name where the whole has no space", () => {
+    const names = ["ws-5.corp.contoso.com", "ws-5", "10.0.0.5", "1e5bc9d7e413ddd7902c2932e418702b84d0cc07"]
+    assert.deepStrictEqual(names.map(MachineNames.shorten), ["ws-5", "ws-5", "10.0.0.5", "1e5b…d0cc07"])
+    const columns: ReadonlyArray<Table.Column<string>> = [
+      { title: "ID", width: 8, leastWidth: 4, isLast: true, text: () => "12345678" },
+      { title: "NAME", width: 30, leastWidth: 10, text: (name) => name, short: MachineNames.shorten },
+    ]
+    const row = (width: number) => Table.row(Table.fitting(columns, width), "ws-5.contoso.com")
+    assert.strictEqual(row(40), `ws-5.contoso.com${" ".repeat(16)}12345678`)
+    assert.strictEqual(row(18), "ws-5          123…")
+    assert.deepStrictEqual(Table.cells(columns, "ws-5.contoso.com"), ["12345678", "ws-5.contoso.com"])
+  })
+
+  it("is at most as wide as its rows need, if they are known", () => {
+    const columns: ReadonlyArray<Table.Column<string>> = [
+      { title: "NAME", width: 30, leastWidth: 12, text: (name) => name },
+      { title: "VALUE", width: 40, isEssential: true, text: () => "x" },
+    ]
+    const of = (rows: ReadonlyArray<string>) => Table.snug(columns, rows).map(({ width }) => width)
+    assert.deepStrictEqual(of(["ws-1", "ws-10"]), [5, 5])
+    assert.deepStrictEqual(of(["x".repeat(50)]), [30, 5])
+    assert.deepStrictEqual(of([]), [4, 5])
   })
 })

@@ -4,10 +4,20 @@
 import { createServer } from "node:http"
 import { assert, describe, it } from "@effect/vitest"
 import { FromString } from "@live-response/core/ResultRef"
+import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as HttpClient from "effect/http/HttpClient"
+import * as Option from "effect/Option"
+import * as Queue from "effect/Queue"
+import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import * as TestClock from "effect/testing/TestClock"
+import * as DownloadProgress from "../src/output/DownloadProgress.ts"
+import * as StandardError from "../src/output/StandardError.ts"
+import * as WebhookNotification from "../src/output/WebhookNotification.ts"
 import * as Process from "./support/Cli.ts"
 import * as Cli from "./support/CliInProcess.ts"
 import * as Docs from "./support/Docs.ts"
@@ -22,14 +32,19 @@ interface Received {
   readonly authorization: string | undefined
 }
 
-/** A server that notes what it gets, and answers with these statuses in turn, then 200. */
+/** A server that notes what is posted, and answers with these statuses in turn, then 200. Other requests are `checks`. */
 const receiver = Effect.fnUntraced(function* (...statuses: ReadonlyArray<number>) {
   const received: Array<Received> = []
+  const checks: Array<string> = []
   const left = [...statuses]
   const server = yield* Effect.acquireRelease(
     Effect.callback<ReturnType<typeof createServer>>((resume) => {
       const server = createServer((request, response) => {
         const { authorization } = request.headers
+        if (request.method !== "POST") {
+          checks.push(`${request.method} ${request.url}`)
+          return void response.writeHead(405).end()
+        }
         let body = ""
         request.setEncoding("utf8").on("data", (chunk: string) => (body += chunk))
         request.on("end", () => {
@@ -43,7 +58,7 @@ const receiver = Effect.fnUntraced(function* (...statuses: ReadonlyArray<number>
   )
   const address = server.address()
   const port = typeof address === "object" && address !== null ? address.port : 0
-  return { received, url: `http://127.0.0.1:${port}` }
+  return { checks, received, url: `http://127.0.0.1:${port}` }
 })
 
 const download = ["download", `${Samples.action(1)}:0`, "--out", "results"]
@@ -241,6 +256,46 @@ describe("--notify", () => {
       }).pipe(Effect.scoped),
     )
   }
+
+  it.effect("warns within seconds where the network swallows what is sent", () =>
+    Effect.gen(function* () {
+      const requests = yield* Queue.unbounded<string>()
+      const server = yield* Effect.acquireRelease(
+        Effect.callback<ReturnType<typeof createServer>>((resume) => {
+          const server = createServer(({ method, url }) => void Queue.offerUnsafe(requests, `${method} ${url}`))
+          server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+        }),
+        (server) =>
+          Effect.sync(() => {
+            server.closeAllConnections()
+            server.close()
+          }),
+      )
+      const address = server.address()
+      const port = typeof address === "object" && address !== null ? address.port : 0
+      const said = yield* Queue.unbounded<string>()
+      yield* StandardError.through((line) => void Queue.offerUnsafe(said, line))
+      const url = Redacted.make(`http://127.0.0.1:${port}/hook?key=abc`)
+      const notify = yield* WebhookNotification.notifier(Option.some(url), { command: "run", directory: "case" })
+      assert.strictEqual(yield* Queue.take(requests), "HEAD /")
+      yield* TestClock.adjust("5 seconds")
+      assert.strictEqual(
+        yield* Queue.take(said),
+        "live-response: the server of --notify does not answer within 5 seconds, so the outcome may not arrive; check its address, the network and the proxy",
+      )
+      const progress = DownloadProgress.make({ fleet: undefined, isSaving: true })
+      const posting = yield* Effect.forkChild(notify?.({ exit: Exit.void, progress }) ?? Effect.void)
+      assert.strictEqual(yield* Queue.take(requests), "POST /hook?key=abc")
+      yield* TestClock.adjust("3 seconds")
+      assert.strictEqual(
+        yield* Queue.take(said),
+        "live-response: the webhook of --notify has not accepted the outcome yet; trying for up to 1 minute",
+      )
+      yield* TestClock.adjust("1 minute")
+      yield* Fiber.join(posting)
+      assert.include(yield* Queue.take(said), "the webhook of --notify did not accept the outcome; check its address")
+    }).pipe(Effect.scoped, Effect.provide(ConfigProvider.layer(ConfigProvider.fromEnv({ env: {} })))),
+  )
 
   it.live("warns if nobody accepts it, and refuses an address that is not encrypted", () =>
     Effect.gen(function* () {

@@ -35,6 +35,7 @@ const Time = Schema.DateTimeUtcFromString
  * - `runner`, `startedAt`: which runner took the tenant last, and when.
  * - `lookedAt`: when the API was last searched for new machine actions with success, to some seconds.
  * - `handledUntil`: every action that was created before is handled, except the `open` ones.
+ * - `readAt`: when the database was asked, by its own clock, as all other times are.
  * - `error`, `errorAt`: why nothing is collected, until what failed works again: a search, or else a result that is stored or five minutes
  *   without another failure.
  *
@@ -52,6 +53,7 @@ export const Status = Schema.Struct({
   lookedAt: Schema.optionalKey(Time),
   handledUntil: Schema.optionalKey(Time),
   open: Count,
+  readAt: Time,
   error: Schema.optionalKey(Schema.String),
   errorAt: Schema.optionalKey(Time),
 })
@@ -63,7 +65,8 @@ export const Status = Schema.Struct({
 export type Status = typeof Status.Type
 
 /**
- * How far collecting is behind: the time since the last successful search. None if the API was never searched.
+ * How far collecting was behind when the status was read: the time since the last successful search, by the clock of the database
+ * alone. None if the API was never searched.
  *
  * **Gotchas**
  *
@@ -72,8 +75,9 @@ export type Status = typeof Status.Type
  * @since 0.1.0
  * @category conversions
  */
-export const lagOf = ({ lookedAt }: Pick<Status, "lookedAt">, now: DateTime.Utc): Option.Option<Duration.Duration> =>
-  Option.map(Option.fromNullishOr(lookedAt), (since) => DateTime.distance(since, now))
+export const lagOf = ({ lookedAt, readAt }: Pick<Status, "lookedAt" | "readAt">): Option.Option<Duration.Duration> =>
+  // After a failover, the clock may be that of another server, which is behind.
+  Option.map(Option.fromNullishOr(lookedAt), (since) => Duration.max(DateTime.distance(since, readAt), Duration.zero))
 
 /**
  * What failed, and so what must succeed before the error is removed: a `search` of the API, or the `work` on results. Searches
@@ -131,7 +135,7 @@ const select = (sql: SqlClient, condition: Fragment) => sql`
   select json_strip_nulls(json_build_object('tenant', t.tenant, 'completed', coalesce(s.completed, 0),
       'failed', coalesce(s.failed, 0), 'bytes', coalesce(s.bytes, 0), 'completedAt', s.completed_at,
       'runner', s.runner, 'startedAt', s.started_at, 'lookedAt', s.looked_at, 'error', s.error, 'errorAt', s.error_at,
-      'handledUntil', p.position->>'since', 'open', coalesce(json_array_length(p.position->'open'), 0)))::text as status
+      'readAt', now(), 'handledUntil', p.position->>'since', 'open', coalesce(json_array_length(p.position->'open'), 0)))::text as status
     from live_response.tenants t left join live_response.tenant_status s using (tenant) left join lateral (
       select position from live_response.positions where tenant = t.tenant order by updated_at desc limit 1) p on true
     where not t.removed and ${condition} order by t.name, t.tenant`

@@ -138,15 +138,32 @@ describe("TenantStatus.layer", { concurrent: true }, () => {
     }).pipe(Effect.scoped, Effect.provide(environment)),
   )
 
+  it.live("is behind by the clock of the database, whatever that of this machine says", () =>
+    Effect.gen(function* () {
+      const tenant = yield* addTenant
+      yield* open(tenant, "one")
+      yield* Database.Database.use(({ query }) =>
+        query(
+          (sql) => sql`update live_response.tenant_status set looked_at = now() - interval '1 day'
+            where tenant = ${tenant}::uuid`,
+        ),
+      )
+      const lag = Option.map(TenantStatus.lagOf(yield* statusOf(tenant)), Duration.toHours)
+      const hours = Option.getOrThrow(lag)
+      assert.isTrue(hours >= 24 && hours < 25, `${hours} hours`)
+    }).pipe(Effect.scoped, Effect.provide(environment)),
+  )
+
   it("is behind since the last search, also while sessions are in progress", () => {
-    const now = DateTime.makeUnsafe("2026-11-26T12:00:00Z")
+    const readAt = DateTime.makeUnsafe("2026-11-26T12:00:00Z")
     const status = {
+      readAt,
       lookedAt: DateTime.makeUnsafe("2026-11-26T11:59:00Z"),
       // The ten minutes in which the list may show an action late.
       handledUntil: DateTime.makeUnsafe("2026-11-26T11:49:00Z"),
       open: 2,
     }
-    assert.deepStrictEqual(Option.map(TenantStatus.lagOf(status, now), Duration.toMinutes), Option.some(1))
-    assert.deepStrictEqual(TenantStatus.lagOf({}, now), Option.none())
+    assert.deepStrictEqual(Option.map(TenantStatus.lagOf(status), Duration.toMinutes), Option.some(1))
+    assert.deepStrictEqual(TenantStatus.lagOf({ readAt }), Option.none())
   })
 })

@@ -16,6 +16,7 @@ export const single = {
   sessions: "sessions.jsonl",
   actions: "actions.jsonl",
   follow: "follow.json",
+  unknownMachines: "unknown-machines.json",
   resultsTable: "results.csv",
   resultsLines: "results.jsonl",
   report: "report.html",

@@ -6,7 +6,7 @@ import { become, type Child, h } from "../dom.ts"
 import { bytes, count, counted, duration, time } from "../format.ts"
 import type { Model } from "../model.ts"
 import { barsOf, windowBars } from "../timeline.ts"
-import { damageNotes, stateLabels, states } from "../../src/commands/report/payload.ts"
+import { damageNotes, stateLabels, states, unknownNotes } from "../../src/commands/report/payload.ts"
 
 const sum = (values: ReadonlyArray<number>): number => values.reduce((a, b) => a + b, 0)
 
@@ -126,7 +126,7 @@ const kindsTable = (model: Model): HTMLElement => {
 const mostCounted = 10_000
 
 /** What the report leaves out. */
-const notes = ({ payload: { damaged, parts } }: Model): ReadonlyArray<string> => [
+const notes = ({ payload: { damaged, parts, unknownNames } }: Model): ReadonlyArray<string> => [
   ...(parts.outputs.shown < parts.outputs.of
     ? [
         `The beginning of ${count(parts.outputs.shown)} of ${count(parts.outputs.of)} different outputs is in this report; the files have all.`,
@@ -143,6 +143,7 @@ const notes = ({ payload: { damaged, parts } }: Model): ReadonlyArray<string> =>
       ]
     : []),
   ...damageNotes(damaged, counted),
+  ...unknownNotes(unknownNames, counted),
 ]
 
 const figures = (model: Model): HTMLElement => {

@@ -62,12 +62,17 @@ export const machineIdOf = Effect.fnUntraced(function* (
   const bad = (message: string): Machines.BadMachine => ({ machineName: name, message: printable(message) })
   const api = yield* DefenderApi.DefenderApi
   return yield* api.machinesOf(name).pipe(
-    Effect.map(([first, ...others]) => {
-      if (first === undefined)
-        return bad(`no machine has the name ${name}: use its full DNS name, in the case that Defender shows, or its id`)
+    Effect.map(([first, ...others]): string | Machines.BadMachine => {
+      if (first === undefined) {
+        const machine = bad(
+          `no machine has the name ${name}: use its full DNS name, in the case that Defender shows, or its id`,
+        )
+        return { ...machine, problem: "unknown" }
+      }
       if (others.length === 0) return first.id
       const ids = [first, ...others].map(({ id }) => id).join(", ")
-      return bad(`${others.length + 1} machines have the name ${name}: use the id of the right one: ${ids}`)
+      const machine = bad(`${others.length + 1} machines have the name ${name}: use the id of the right one: ${ids}`)
+      return { ...machine, problem: "ambiguous" }
     }),
     Effect.catchTag("DefenderError", (error) =>
       concernsOne(error) ? Effect.succeed(bad(error.message)) : Effect.fail(error),

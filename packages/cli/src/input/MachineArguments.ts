@@ -12,10 +12,15 @@ export class Named extends Data.TaggedClass("Named")<{ readonly name: string }> 
 /** A machine by its id, or by its name. */
 export type Machine = string | Named
 
-/** A name that no machine has, or several. */
+/** Why a name leads to no machine: none has it, or several do. */
+export type Problem = "unknown" | "ambiguous"
+
+/** A machine whose id could not be found. */
 export interface BadMachine {
   readonly message: string
   readonly machineName: string
+  /** Absent if the API did not say: then another run may find it. */
+  readonly problem?: Problem
 }
 
 /** Whether a text is a machine's id, as the API writes it. */

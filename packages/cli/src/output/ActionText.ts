@@ -5,6 +5,7 @@ import { styleText } from "node:util"
 import type * as MachineAction from "@live-response/core/MachineAction"
 import type * as DateTime from "effect/DateTime"
 import * as Format from "./Format.ts"
+import * as MachineNames from "./MachineNames.ts"
 import { printable } from "./Printable.ts"
 import type * as Table from "./Table.ts"
 
@@ -53,7 +54,13 @@ export const idAndStatus: ReadonlyArray<Table.Column<{ readonly id: string; read
 
 export const columns: ReadonlyArray<Table.Column<MachineAction.MachineAction>> = [
   ...idAndStatus,
-  { title: "MACHINE", width: 20, leastWidth: 12, text: nameOf },
+  {
+    title: "MACHINE",
+    width: 20,
+    leastWidth: 12,
+    text: nameOf,
+    short: (action) => MachineNames.shorten(nameOf(action)),
+  },
   { title: "CREATED", width: 28, text: ({ created }) => instantOf(created) },
   { title: "COMMANDS", width: 16, isEssential: true, text: commandsOf },
 ]

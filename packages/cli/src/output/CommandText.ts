@@ -11,4 +11,8 @@ export const argument = (text: string): string =>
 export const download = (target: string, directory: string): string =>
   `live-response download ${target} --out ${argument(directory)}`
 
+/** What to do about results whose machine nobody has looked up. */
+export const lookUp = (unidentified: string, directory: string): string =>
+  `The machine is unknown for ${unidentified}; ${download("<machine action id>", directory)} looks it up.`
+
 export const report = (directory: string): string => `live-response report ${argument(directory)} --open`

@@ -25,6 +25,8 @@ export interface DownloadProgress {
   retries: number
   /** Lines of lists that name nothing. They count as failed, and fail again until somebody corrects them. */
   wrongLines: number
+  /** Names that lead to no machine, or to several. */
+  wrongNames: number
   /** Why results failed. */
   readonly reasons: FailureReasons.Reasons
   /** Targets that were skipped, by the reason. */
@@ -47,6 +49,7 @@ export const make = (kind: Pick<DownloadProgress, "fleet" | "isSaving">): Downlo
   transfers: new Map(),
   retries: 0,
   wrongLines: 0,
+  wrongNames: 0,
   reasons: new Map(),
   skipped: { present: 0, duplicate: 0, absent: 0 },
   notExtracted: 0,

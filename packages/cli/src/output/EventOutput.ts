@@ -80,6 +80,8 @@ export interface BadInput {
   readonly message: string
   /** The line of a list, if it is one. */
   readonly line?: number
+  /** Why a name leads to no machine, if that is it. */
+  readonly problem?: string
 }
 
 /** A file that somebody replaced in the library while sessions used it. */
@@ -205,6 +207,7 @@ const makeReports = (state: State) => ({
   reportBadMachine: Effect.fnUntraced(function* (machine: BadInput) {
     if (state.fleet !== undefined) FleetProgress.addBadMachine(state.fleet)
     if (machine.line !== undefined) state.progress.wrongLines++
+    if (machine.problem !== undefined) state.progress.wrongNames++
     yield* reportBad(state, "notStarted", machine)
   }),
 

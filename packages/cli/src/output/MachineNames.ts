@@ -7,6 +7,15 @@ export interface MachineNames {
   readonly of: (id: string) => string | undefined
 }
 
+/** An id for where there is no space for all of it. Ids may begin alike, so its end is shown too. */
+export const shortenId = (id: string): string => `${id.slice(0, 4)}…${id.slice(-6)}`
+
+/** A machine for where there is no space for all of it: the first label of its DNS name, because domains are what machines share. */
+export const shorten = (machine: string): string => {
+  if (/^[0-9a-f]{40}$/.test(machine)) return shortenId(machine)
+  return /^[\d.]+$/.test(machine) ? machine : (machine.split(".", 1)[0] ?? machine)
+}
+
 export const make = (): MachineNames => {
   const names = new Map<string, string>()
   return {

@@ -5,6 +5,7 @@ import * as Machine from "@live-response/core/Machine"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as ActionText from "./ActionText.ts"
+import * as MachineNames from "./MachineNames.ts"
 import { printable, printableJson } from "./Printable.ts"
 import type * as Table from "./Table.ts"
 
@@ -14,8 +15,15 @@ const healthOf = (machine: Machine.Machine): string =>
   Machine.readiness(machine) === "not onboarded" ? "not onboarded" : printable(machine.healthStatus ?? "")
 
 export const columns: ReadonlyArray<Table.Column<Machine.Machine>> = [
-  { title: "ID", width: 40, text: ({ id }) => printable(id) },
-  { title: "NAME", width: 28, leastWidth: 15, text: ({ computerDnsName = "" }) => printable(computerDnsName) },
+  { title: "ID", width: 40, leastWidth: 12, isLast: true, text: ({ id }) => printable(id) },
+  {
+    title: "NAME",
+    width: 28,
+    leastWidth: 15,
+    text: nameOf,
+    short: (machine) => MachineNames.shorten(nameOf(machine)),
+    data: ({ computerDnsName = "" }) => printable(computerDnsName),
+  },
   { title: "OS", width: 17, text: ({ osPlatform = "" }) => printable(osPlatform) },
   { title: "HEALTH", width: 13, text: healthOf },
   { title: "LAST SEEN", width: 28, text: ({ lastSeen }) => ActionText.instantOf(lastSeen) },

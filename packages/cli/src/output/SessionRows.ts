@@ -3,7 +3,7 @@
  */
 import type { FleetEvent, Started } from "@live-response/core/FleetEvent"
 import * as ActionText from "./ActionText.ts"
-import type * as MachineNames from "./MachineNames.ts"
+import * as MachineNames from "./MachineNames.ts"
 import { printable } from "./Printable.ts"
 import type * as Table from "./Table.ts"
 
@@ -15,7 +15,13 @@ export interface Row {
 
 export const columns: ReadonlyArray<Table.Column<Row>> = [
   ...ActionText.idAndStatus,
-  { title: "MACHINE", width: 40, leastWidth: 12, text: ({ machine }) => machine },
+  {
+    title: "MACHINE",
+    width: 40,
+    leastWidth: 12,
+    text: ({ machine }) => machine,
+    short: ({ machine }) => MachineNames.shorten(machine),
+  },
 ]
 
 /** A session of an earlier run must not look as if it was started again. */

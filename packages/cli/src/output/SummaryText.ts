@@ -61,7 +61,7 @@ const whereResultsAre = ({ directory, inCluster }: Options): string =>
 
 /** Ctrl-C ends the command that watches a run of a cluster, and not the run. */
 const howItContinues = (progress: DownloadProgress, { run }: InCluster): ReadonlyArray<string> => {
-  const { fleet, interrupted, summary, wrongLines } = progress
+  const { fleet, interrupted, summary } = progress
   if (interrupted) {
     return [
       `The run continues in the cluster. Watch it again: live-response runs watch ${run}; end it: live-response runs cancel ${run}.`,
@@ -70,7 +70,9 @@ const howItContinues = (progress: DownloadProgress, { run }: InCluster): Readonl
   const more = fleet === undefined ? 0 : fleet.sessions.unfinished + fleet.sessions.notStarted
   return [
     ...whatToCorrect(progress),
-    ...(summary.failed + more > wrongLines ? ["Give the cluster the same run again: it retries what failed."] : []),
+    ...(summary.failed + more > wrong(progress)
+      ? ["Give the cluster the same run again: it retries what failed."]
+      : []),
     ...(fleet !== undefined && fleet.sessions.failed > 0
       ? ["Failed sessions are started again only with --retry-failed."]
       : []),
@@ -163,11 +165,16 @@ const howToCancel = (fleet: FleetProgress.FleetProgress): ReadonlyArray<string> 
   ]
 }
 
-const whatToCorrect = ({ wrongLines }: DownloadProgress): ReadonlyArray<string> =>
-  wrongLines === 0 ? [] : [`Correct the ${Format.counted(wrongLines, "line")} of your list that failed.`]
+/** How much of what failed will fail again, because it was typed so. */
+const wrong = ({ wrongLines, wrongNames }: DownloadProgress): number => wrongLines + wrongNames
+
+const whatToCorrect = ({ wrongLines, wrongNames }: DownloadProgress): ReadonlyArray<string> => [
+  ...(wrongLines === 0 ? [] : [`Correct the ${Format.counted(wrongLines, "line")} of your list that failed.`]),
+  ...(wrongNames === 0 ? [] : [`Correct the ${Format.counted(wrongNames, "name")} that failed, and run again.`]),
+]
 
 const howToResume = (progress: DownloadProgress, isWaiting: boolean): ReadonlyArray<string> => {
-  const { fleet, interrupted, summary, wrongLines } = progress
+  const { fleet, interrupted, summary } = progress
   const open = fleet === undefined ? 0 : inProgress(fleet)
   const rest = fleet === undefined ? 0 : fleet.sessions.notStarted + FleetProgress.left(fleet)
   const more = rest + (isWaiting ? open : 0)
@@ -177,8 +184,7 @@ const howToResume = (progress: DownloadProgress, isWaiting: boolean): ReadonlyAr
       : "resumes where it stopped, and retries what failed"
   return [
     ...whatToCorrect(progress),
-    // A wrong line is one of what failed, and fails again.
-    ...(interrupted || summary.failed + more > wrongLines ? [`Run the same command again: it ${next}.`] : []),
+    ...(interrupted || summary.failed + more > wrong(progress) ? [`Run the same command again: it ${next}.`] : []),
     ...(open > 0 && !isWaiting ? ["To wait until the sessions have finished, run the same command with --wait."] : []),
     ...(fleet !== undefined && fleet.sessions.failed > 0
       ? ["Failed sessions are started again only with --retry-failed."]

@@ -11,7 +11,11 @@ export interface Column<A> {
   readonly leastWidth?: number
   /** Whether it is shown in each width: others are left out for it. */
   readonly isEssential?: boolean
+  /** Whether a terminal shows it after the others, because people read it last. Other programs get the columns in their order. */
+  readonly isLast?: boolean
   readonly text: (row: A) => string
+  /** What is shown where the text is too long, if that says more than the beginning of the text. */
+  readonly short?: (row: A) => string
   /** The same for other programs, if that is another text: such as 1500 for 1,500. */
   readonly data?: (row: A) => string
   readonly paint?: (row: A, text: string) => string
@@ -50,7 +54,8 @@ const chosen = <A>(columns: ReadonlyArray<Column<A>>, width: number): ReadonlyAr
  * shrinks before one after it is left out. The last of all gets the remaining width.
  */
 export const fitting = <A>(columns: ReadonlyArray<Column<A>>, width: number): ReadonlyArray<Column<A>> => {
-  const shown = chosen(columns, width)
+  const ordered = columns.toSorted((a, b) => Number(a.isLast ?? false) - Number(b.isLast ?? false))
+  const shown = chosen(ordered, width)
   let left = Math.max(0, width + gap.length - sum(shown.map(leastWidthOf)))
   const widened = shown.map((column) => {
     const least = leastWidthOf(column)
@@ -67,6 +72,14 @@ export const fitting = <A>(columns: ReadonlyArray<Column<A>>, width: number): Re
   )
 }
 
+/** Columns that are at most as wide as their rows need, where all rows are known. */
+export const snug = <A>(columns: ReadonlyArray<Column<A>>, rows: ReadonlyArray<A>): ReadonlyArray<Column<A>> =>
+  columns.map((column) => {
+    const needed = rows.reduce((most, of) => Math.max(most, stringWidth(column.text(of))), column.title.length)
+    const width = Math.min(column.width, needed)
+    return { ...column, width, leastWidth: Math.min(leastWidthOf(column), width) }
+  })
+
 export const header = <A>(columns: ReadonlyArray<Column<A>>): string =>
   columns
     .map(({ title, width }) => fit(title, width))
@@ -75,8 +88,9 @@ export const header = <A>(columns: ReadonlyArray<Column<A>>): string =>
 
 export const row = <A>(columns: ReadonlyArray<Column<A>>, of: A): string =>
   columns
-    .map(({ paint, text, width }) => {
-      const cell = fit(text(of), width)
+    .map(({ paint, short, text, width }) => {
+      const whole = text(of)
+      const cell = fit(short !== undefined && stringWidth(whole) > width ? short(of) : whole, width)
       return paint === undefined ? cell : paint(of, cell)
     })
     .join(gap)

@@ -3,7 +3,6 @@
  */
 import type { Tenant } from "@live-response/cluster/Tenants"
 import * as TenantStatus from "@live-response/cluster/TenantStatus"
-import type * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -31,6 +30,7 @@ export const columns: ReadonlyArray<Table.Column<Row>> = [
   {
     title: "SIZE",
     width: 8,
+    isLast: true,
     text: ({ status }) => Format.bytes(status.bytes),
     data: ({ status }) => String(status.bytes),
   },
@@ -38,7 +38,7 @@ export const columns: ReadonlyArray<Table.Column<Row>> = [
   { title: "LAST RESULT", width: 28, text: ({ status }) => ActionText.instantOf(status.completedAt) },
   { title: "RUNNER", width: 24, text: ({ status }) => printable(status.runner ?? "") },
   { title: "PROBLEM", width: 20, isEssential: true, text: ({ status }) => printable(status.error ?? "") },
-  { title: "ID", width: 36, text: ({ tenant }) => tenant.tenant },
+  { title: "ID", width: 36, leastWidth: 12, isLast: true, text: ({ tenant }) => tenant.tenant },
 ]
 
 const encode = Schema.encodeEffect(TenantStatus.Status)
@@ -50,9 +50,8 @@ export const toJson = ({ lag, status, tenant: { enabled, name } }: Row) =>
     return printableJson(JSON.stringify({ tenant, name, enabled, lagSeconds, ...fields }))
   })
 
-/** A row of a tenant as of `now`. */
-export const rowOf = (tenant: Row["tenant"], status: TenantStatus.Status, now: DateTime.Utc): Row => ({
+export const rowOf = (tenant: Row["tenant"], status: TenantStatus.Status): Row => ({
   tenant,
   status,
-  lag: TenantStatus.lagOf(status, now),
+  lag: TenantStatus.lagOf(status),
 })

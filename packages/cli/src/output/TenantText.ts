@@ -38,7 +38,7 @@ const selectionOf = (selection: ActionSelection.ActionSelection): string => {
 }
 
 export const columns: ReadonlyArray<Table.Column<Tenant>> = [
-  { title: "ID", width: 36, text: ({ tenant }) => tenant },
+  { title: "ID", width: 36, leastWidth: 12, isLast: true, text: ({ tenant }) => tenant },
   { title: "NAME", width: 24, leastWidth: 12, text: ({ name }) => printable(name) },
   { title: "STATE", width: 8, text: ({ enabled }) => (enabled ? "enabled" : "disabled") },
   { title: "CLOUD", width: 10, text: ({ cloud }) => cloud },

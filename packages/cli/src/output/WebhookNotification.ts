@@ -51,9 +51,40 @@ const afterInterruption = "10 seconds"
 /** All attempts and the pauses between them. */
 const all = "1 minute"
 
+/** How long the host of a webhook may take to answer anything at all. */
+const toAnswer = "5 seconds"
+
+/**
+ * Warns soon, and not after a run of hours, where no outcome can arrive: a firewall drops packets without an answer. It asks the host
+ * and not the webhook, whose message would look like an outcome; any answer will do.
+ */
+const check = (url: Redacted.Redacted<string>) =>
+  HttpClient.execute(HttpClientRequest.head(new URL("/", Redacted.value(url)))).pipe(
+    Effect.scoped,
+    Effect.timeout(toAnswer),
+    Effect.provide(NodeTransport.layer),
+    Effect.provideService(References.MinimumLogLevel, "None"),
+    Effect.withTracerEnabled(false),
+    Effect.catch((error) => {
+      const problem = error._tag === "TimeoutError" ? `does not answer within ${toAnswer}` : "can't be reached"
+      return StandardError.write(
+        `live-response: the server of --notify ${problem}, so the outcome may not arrive; check its address, the network and the proxy`,
+        "warning",
+      )
+    }),
+  )
+
+/** How long a post may take before a message explains why the command does not end. */
+const untilNotice = "3 seconds"
+
+const limitOf = ({ event }: ReturnType<typeof bodyOf>) => (event === "interrupted" ? afterInterruption : all)
+
 /** Posts a body. That it could not be delivered is a warning, because the command itself is done. */
 const post = (url: Redacted.Redacted<string>, body: ReturnType<typeof bodyOf>) =>
   Effect.gen(function* () {
+    yield* StandardError.write(
+      `live-response: the webhook of --notify has not accepted the outcome yet; trying for up to ${limitOf(body)}`,
+    ).pipe(Effect.delay(untilNotice), Effect.forkScoped)
     const client = (yield* HttpClient.HttpClient).pipe(HttpClient.filterStatusOk)
     const request = yield* HttpClientRequest.bodyJson(HttpClientRequest.post(Redacted.value(url)), body)
     yield* client.execute(request).pipe(
@@ -64,11 +95,12 @@ const post = (url: Redacted.Redacted<string>, body: ReturnType<typeof bodyOf>) =
       Effect.retry(retries),
     )
   }).pipe(
+    Effect.scoped,
     Effect.provide(NodeTransport.layer),
     Effect.withTracerEnabled(false),
     // A command that was interrupted ends whatever is interruptible in its own fiber. A time-out runs this in another one.
     Effect.interruptible,
-    Effect.timeout(body.event === "interrupted" ? afterInterruption : all),
+    Effect.timeout(limitOf(body)),
     Effect.catch((error) => {
       const status = "response" in error && error.response !== undefined ? ` (HTTP ${error.response.status})` : ""
       return StandardError.write(
@@ -78,12 +110,14 @@ const post = (url: Redacted.Redacted<string>, body: ReturnType<typeof bodyOf>) =
     }),
   )
 
-/** What notifies a webhook, if there is one. */
-export const notifier =
-  (url: Option.Option<Redacted.Redacted<string>>, about: { readonly command: string; readonly directory: string }) =>
-  (outcome: EventOutput.Outcome): Effect.Effect<void> =>
-    Option.match(url, {
-      onNone: () => Effect.void,
-      onSome: (url) =>
-        Effect.flatMap(DateTime.now, (now) => post(url, bodyOf(outcome, { ...about, at: DateTime.formatIso(now) }))),
-    })
+/** What notifies a webhook, if there is one. Until the scope closes, it is checked in the background. */
+export const notifier = Effect.fnUntraced(function* (
+  address: Option.Option<Redacted.Redacted<string>>,
+  about: { readonly command: string; readonly directory: string },
+) {
+  const url = Option.getOrUndefined(address)
+  if (url === undefined) return undefined
+  yield* Effect.forkScoped(check(url))
+  return (outcome: EventOutput.Outcome): Effect.Effect<void> =>
+    Effect.flatMap(DateTime.now, (now) => post(url, bodyOf(outcome, { ...about, at: DateTime.formatIso(now) })))
+})

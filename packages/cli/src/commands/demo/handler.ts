@@ -52,15 +52,18 @@ export const demoDownload = Effect.fnUntraced(function* <E, R>(directory: string
     "",
   )
   yield* allowFailedTargets(download(args))
+  const next = [
+    [`${programName} demo`, "nothing is downloaded twice"],
+    [`${programName} demo --run`, "a script on ten machines, and its results"],
+    [`cat ${CommandText.argument(directory)}/manifest.jsonl`, "the downloaded results, with their SHA-256"],
+    [`${programName} download --help`, "the same with your tenant"],
+    [`${programName} simulate`, "the simulator alone, for your own programs"],
+  ] as const
   yield* say(
     "",
     "The failed target is the one that does not exist. Try next:",
     "",
-    `  ${programName} demo               nothing is downloaded twice`,
-    `  ${programName} demo --run         a script on ten machines, and its results`,
-    `  cat ${CommandText.argument(directory)}/manifest.jsonl  the downloaded results, with their SHA-256`,
-    `  ${programName} download --help    the same with your tenant`,
-    `  ${programName} simulate           the simulator alone, for your own programs`,
+    ...next.flatMap(([typed, what]) => [`  ${typed}`, `      ${what}`]),
   )
 })
 

@@ -54,7 +54,10 @@ const follow = Effect.fnUntraced(function* (options: Options) {
     ...options,
     isFollowing: true,
     observe,
-    onOutcome: Notification.notifier(options.notify, { command: "download --follow", directory: options.directory }),
+    onOutcome: yield* Notification.notifier(options.notify, {
+      command: "download --follow",
+      directory: options.directory,
+    }),
   })
   const actionsFile = yield* ActionsFile.make(options)
   const selection = Selection.ofSessions(options.selection)

@@ -46,7 +46,7 @@ export const run = Effect.fnUntraced(function* (named: ReadonlyArray<Targets.Tar
 const downloadAll = Effect.fnUntraced(function* (given: ReadonlyArray<Targets.Target>, options: Options) {
   const output = yield* EventOutput.make({
     ...options,
-    onOutcome: Notification.notifier(options.notify, { command: "download", directory: options.directory }),
+    onOutcome: yield* Notification.notifier(options.notify, { command: "download", directory: options.directory }),
   })
   const actionsFile = yield* ActionsFile.make(options)
   const live = yield* LiveResponse

@@ -124,7 +124,10 @@ class Hashes {
 }
 
 /** What the handler knows besides the rows. */
-export type About = Pick<Payload, "program" | "directory" | "written" | "base" | "damaged">
+export type About = Pick<Payload, "program" | "directory" | "written" | "base" | "damaged" | "unknownNames">
+
+/** What the handler reads besides the rows. */
+export type Read = Pick<About, "damaged" | "unknownNames">
 
 export const quota: Payload["quota"] = [
   { name: "minute", window: 60_000, limit: linkLimits.perMinute },
@@ -328,7 +331,7 @@ export class Collector {
   }
 
   /** Some of the data as a page gets it, and the hashes of its results. */
-  part(has: Has, to: Pick<Has, "texts" | "outputs">, changed: Changed, about: Pick<About, "written" | "damaged">) {
+  part(has: Has, to: Pick<Has, "texts" | "outputs">, changed: Changed, about: Pick<About, "written"> & Read) {
     const { outputs, texts } = this
     const data: Omit<Changes, "fields" | "isComplete"> = {
       kind: "changes",

@@ -12,8 +12,10 @@ import * as ActionsFileReader from "../../input/ActionsFileReader.ts"
 import * as Damage from "../../input/Damage.ts"
 import * as ResultRows from "../../input/ResultRows.ts"
 import * as TextHash from "../../input/TextHash.ts"
+import * as UnknownMachines from "../../input/UnknownMachines.ts"
 import { Collector } from "./collector.ts"
 import type { Machines } from "./machineOutcomes.ts"
+import { someNames, type UnknownNames } from "./payload.ts"
 
 /** Adds what `sessions.jsonl`, or a part of it, says of machines. `onDamaged` receives each line that can't be read. */
 export const addSessions = Effect.fnUntraced(function* (
@@ -49,6 +51,13 @@ export const addAllSessions = Effect.fnUntraced(function* (
   return { ...damaged, sessions: sessions.damaged } satisfies Damage.Damaged
 })
 
+/** The names that led to no machine, as a report has them. */
+export const readUnknownNames = (files: PrivateDirectory) =>
+  Effect.map(UnknownMachines.read(files), ({ ambiguous, unknown }): UnknownNames => ({
+    unknown: someNames(unknown),
+    ambiguous: someNames(ambiguous),
+  }))
+
 /** Reads a directory of results into a collector. */
 export const collect = Effect.fnUntraced(function* (files: PrivateDirectory) {
   const collector = new Collector(yield* TextHash.make)
@@ -60,5 +69,5 @@ export const collect = Effect.fnUntraced(function* (files: PrivateDirectory) {
       for (const row of rows) collector.addRow(row)
     }),
   )
-  return { collector, damaged }
+  return { collector, damaged, unknownNames: yield* readUnknownNames(files) }
 })

@@ -20,9 +20,10 @@ import * as Format from "../../output/Format.ts"
 import * as StandardError from "../../output/StandardError.ts"
 import { printable, printableJson } from "../../output/Printable.ts"
 import { nameAndVersion } from "../../output/ProgramName.ts"
-import type { About } from "./collector.ts"
+import type { About, Read } from "./collector.ts"
 import * as DirectoryReader from "./directoryReader.ts"
 import * as Page from "./page.ts"
+import { unknownNotes } from "./payload.ts"
 
 interface Options {
   readonly out: Option.Option<string>
@@ -42,9 +43,9 @@ const baseOf = Effect.fnUntraced(function* (report: string, results: string) {
 })
 
 /** The data of a directory. The rest of the collector is not needed while the page is written. */
-const dataOf = Effect.fnUntraced(function* (files: PrivateDirectory, about: Omit<About, "damaged">) {
-  const { collector, damaged } = yield* DirectoryReader.collect(files)
-  return { payload: collector.payload({ ...about, damaged }), hashes: collector.hashes }
+const dataOf = Effect.fnUntraced(function* (files: PrivateDirectory, about: Omit<About, keyof Read>) {
+  const { collector, ...read } = yield* DirectoryReader.collect(files)
+  return { payload: collector.payload({ ...about, ...read }), hashes: collector.hashes }
 })
 
 /** Writes the report of a directory, and says where it is. */
@@ -69,7 +70,8 @@ export const write = Effect.fnUntraced(
     const path = target.directory.pathOf(target.name)
     const written = { machines: payload.machines.id.length, results: payload.results.kind.length, bytes, report: path }
     const text = `${Format.counted(written.machines, "machine")} and ${Format.counted(written.results, "result")} in ${printable(path)} (${Format.bytes(bytes)}).`
-    yield* Console.log(json ? printableJson(JSON.stringify(written)) : text)
+    const notes = unknownNotes(payload.unknownNames, Format.counted).map(printable)
+    yield* Console.log(json ? printableJson(JSON.stringify(written)) : [text, ...notes].join("\n"))
     if (!open) return
     const { join } = yield* Path.Path
     yield* openInBrowser((yield* Platform).opener, join(target.directory.realPath, target.name))

@@ -21,9 +21,10 @@ import * as Damage from "../../input/Damage.ts"
 import * as ResultRows from "../../input/ResultRows.ts"
 import * as TextHash from "../../input/TextHash.ts"
 import * as DirectoryReader from "./directoryReader.ts"
-import { Collector, type About } from "./collector.ts"
+import { Collector, type About, type Read } from "./collector.ts"
 import type { HashOf } from "./collectedTexts.ts"
 import * as LivePart from "./livePart.ts"
+import { someNames } from "./payload.ts"
 
 /** What was read of a directory. */
 class Contents implements LivePart.Source {
@@ -38,6 +39,7 @@ class Contents implements LivePart.Source {
   }
   version = 1
   damaged = Damage.none
+  unknownNames: Read["unknownNames"] = { unknown: someNames([]), ambiguous: someNames([]) }
   /** Whether all of the directory was read. */
   isRead = false
   /** Whether something has changed what was read before. Then all must be read again, which hardly ever happens. */
@@ -158,6 +160,7 @@ const update = Effect.fnUntraced(function* (files: PrivateDirectory.PrivateDirec
     actions: actions.position,
     sessions: sessions.position,
   } satisfies Contents["positions"])
+  contents.unknownNames = yield* DirectoryReader.readUnknownNames(files)
   contents.isRead = true
 })
 
@@ -169,7 +172,7 @@ export interface LiveCollector {
   readonly refresh: Effect.Effect<boolean, StoreError>
 
   /** The next part of what a page lacks that sends this cursor. While the directory is read for the first time, what was read of it. */
-  readonly answer: (cursor: string, about: Omit<About, "damaged">) => LivePart.Part
+  readonly answer: (cursor: string, about: Omit<About, keyof Read>) => LivePart.Part
 }
 
 /** Reading all again takes at most a fifth of the time: the downloads come first. */

@@ -7,7 +7,7 @@
  */
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { type About, type Collector, quota } from "./collector.ts"
+import { type About, type Read, type Collector, quota } from "./collector.ts"
 import type { Changes } from "./payload.ts"
 
 /** By the number of each, the version of the contents in which it last changed. */
@@ -37,7 +37,8 @@ export interface Source {
   readonly id: string
   readonly collector: Collector
   readonly stamps: { readonly machines: Stamps; readonly actions: Stamps; readonly results: Stamps }
-  readonly damaged: About["damaged"]
+  readonly damaged: Read["damaged"]
+  readonly unknownNames: Read["unknownNames"]
   /** Whether all of the directory was read, and nothing has changed since what was read. */
   readonly isCurrent: boolean
   /** Starts a version, which is that of all that changes from now on, and returns the one before it. */
@@ -108,8 +109,8 @@ export interface Part {
 }
 
 /** The next part for a page that sends this cursor. */
-export const next = (source: Source, sent: string, about: Omit<About, "damaged">, most: Most): Part => {
-  const { collector, damaged, id, stamps } = source
+export const next = (source: Source, sent: string, about: Omit<About, keyof Read>, most: Most): Part => {
+  const { collector, damaged, id, stamps, unknownNames } = source
   const known = Option.getOrUndefined(Option.filter(decode(sent), (cursor) => cursor.id === id))
   const cursor = known ?? nothing
   const round = cursor.round ?? source.startVersion()
@@ -135,7 +136,11 @@ export const next = (source: Source, sent: string, about: Omit<About, "damaged">
   isComplete &&= fields.isComplete
 
   const rows = { machines: machines.numbers, actions: actions.numbers, results: results.numbers }
-  const { data, hashes } = collector.part(has, { texts, outputs }, rows, { written: about.written, damaged })
+  const { data, hashes } = collector.part(has, { texts, outputs }, rows, {
+    written: about.written,
+    damaged,
+    unknownNames,
+  })
   const position = isComplete
     ? { ...newRound, version: round }
     : { version: cursor.version, round, machines: machines.next, actions: actions.next, results: results.next }

@@ -10,6 +10,15 @@ import type { Damaged } from "../../input/Damage.ts"
 
 export type Text = number
 
+/** Names that a run was given and that lead to no machine: the first of them, and how many there are. */
+export interface SomeNames {
+  readonly first: ReadonlyArray<string>
+  readonly count: number
+}
+
+/** Those that no machine has, and those that several machines have. */
+export type UnknownNames = Readonly<Record<"unknown" | "ambiguous", SomeNames>>
+
 /** In milliseconds since 1970. 0 if it is unknown. */
 export type Instant = number
 
@@ -137,6 +146,7 @@ export interface Payload {
   }
   /** How many lines of each file could not be read. */
   readonly damaged: Damaged
+  readonly unknownNames: UnknownNames
   readonly machines: Machines
   readonly actions: Actions
   readonly results: Results
@@ -156,7 +166,7 @@ export interface Added {
 }
 
 /** What of the data of a live page was added or has changed, or a part of that. The page has the rest. */
-export interface Changes extends Pick<Payload, "version" | "written" | "damaged" | "parts"> {
+export interface Changes extends Pick<Payload, "version" | "written" | "damaged" | "unknownNames" | "parts"> {
   readonly kind: "changes"
   /** What never changes. Only the first part has it: with it, the page has nothing else. */
   readonly about?: Pick<Payload, "program" | "directory" | "base" | "quota">
@@ -227,3 +237,31 @@ export const damageNotes = (damaged: Damaged, counted: (n: number, noun: string)
           `${counted(damaged[file], "damaged line")} of ${name} ${damaged[file] === 1 ? "was" : "were"} skipped, so some ${missing} may be missing: restore the file from a copy${file === "sessions" ? "" : ", or download again"}.`,
         ],
   )
+
+/** How many names are named. */
+const mostNamed = 10
+
+export const someNames = (names: ReadonlyArray<string>): SomeNames => ({
+  first: names.slice(0, mostNamed),
+  count: names.length,
+})
+
+const listOf = ({ count, first }: SomeNames): string =>
+  `${first.join(", ")}${count > first.length ? ` and ${count - first.length} more` : ""}`
+
+/** What of the machines that a run was given is in no count, a sentence for each kind of name. */
+export const unknownNotes = (
+  { ambiguous, unknown }: UnknownNames,
+  counted: (n: number, noun: string) => string,
+): ReadonlyArray<string> => [
+  ...(unknown.count === 0
+    ? []
+    : [
+        `${counted(unknown.count, "named machine")} ${unknown.count === 1 ? "is" : "are"} unknown: ${listOf(unknown)}. Correct ${unknown.count === 1 ? "the name" : "the names"}, and run again.`,
+      ]),
+  ...(ambiguous.count === 0
+    ? []
+    : [
+        `${counted(ambiguous.count, "name")} ${ambiguous.count === 1 ? "is" : "are each"} that of several machines: ${listOf(ambiguous)}. Use the ids of the right ones, and run again.`,
+      ]),
+]

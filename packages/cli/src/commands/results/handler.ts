@@ -174,11 +174,7 @@ const summary = ({
   const nameless = unnamed - unidentified
   return [
     `${Format.counted(rows, "script result")}, one row each, in ${printable(csv)} and ${printable(jsonl)}.`,
-    ...(unidentified === 0
-      ? []
-      : [
-          `The machine is unknown for ${Format.count(unidentified)} of them; ${CommandText.download("<machine action id>", directory)} looks it up.`,
-        ]),
+    ...(unidentified === 0 ? [] : [CommandText.lookUp(`${Format.count(unidentified)} of them`, directory)]),
     ...(nameless === 0
       ? []
       : [

@@ -98,7 +98,7 @@ const submitAndWatch = Effect.fnUntraced(function* (named: ReadonlyArray<Machine
       yield* reportLeftOut(leftOut)
       yield* Effect.forEach(bad, reportBadMachine, { discard: true })
     })
-    const onOutcome = Notification.notifier(options.notify, { command: "run", directory: "" })
+    const onOutcome = yield* Notification.notifier(options.notify, { command: "run", directory: "" })
     return yield* Watch.watch(run, { ...options, names, onOutcome }, introduce)
   }
   if (run !== undefined) yield* reportSubmitted(run, tenant, options, Console.log)
@@ -106,7 +106,7 @@ const submitAndWatch = Effect.fnUntraced(function* (named: ReadonlyArray<Machine
     discard: true,
   })
   if (bad.length > 0) return yield* Failure.someFailed
-})
+}, Effect.scoped)
 
 /** Gives the run to the cluster. */
 export const runInCluster = (named: ReadonlyArray<Machines.Machine>, options: Options) =>

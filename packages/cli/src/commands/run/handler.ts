@@ -32,6 +32,7 @@ import * as BatchOptions from "../../flags/BatchOptions.ts"
 import type { Listen } from "../../flags/Listen.ts"
 import * as Lists from "../../input/Lists.ts"
 import * as Machines from "../../input/MachineArguments.ts"
+import * as UnknownMachines from "../../input/UnknownMachines.ts"
 import * as OrderlyStop from "../../OrderlyStop.ts"
 import * as EventOutput from "../../output/EventOutput.ts"
 import * as FleetProgress from "../../output/FleetProgress.ts"
@@ -160,7 +161,7 @@ const runOnly = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machi
   const fleet = FleetProgress.make()
   const names = MachineNames.make()
   const output = yield* EventOutput.make(
-    { ...options, names, isResumable: options.journal !== undefined, onOutcome: notifierOf(options) },
+    { ...options, names, isResumable: options.journal !== undefined, onOutcome: yield* notifierOf(options) },
     fleet,
   )
   const printRow = yield* makeRowPrinter(names, output, options)
@@ -179,18 +180,22 @@ const runAndDownload = Effect.fnUntraced(function* (
   options: Options & { readonly directory: string },
 ) {
   const live = yield* LiveResponse
+  const unknown = yield* UnknownMachines.recorder(options.directory)
   const prepared = yield* prepare(named, options)
   const fleet = FleetProgress.make()
   const observe = yield* LiveEvents.observer(options.listen, options.directory)
   const links = yield* (yield* quotasOf(prepared.session)).links
   const names = MachineNames.make()
-  const output = yield* EventOutput.make({ ...options, names, links, observe, onOutcome: notifierOf(options) }, fleet)
+  const output = yield* EventOutput.make(
+    { ...options, names, links, observe, onOutcome: yield* notifierOf(options) },
+    fleet,
+  )
   const actionsFile = yield* ActionsFile.make(options)
   yield* actionsFile.check
   const events = (stop: Effect.Effect<void>) =>
     Stream.unwrap(
       Effect.gen(function* () {
-        const sessions = sessionEvents({ named, names, ...prepared }, { ...options, stop }, fleet, output)
+        const sessions = sessionEvents({ named, names, unknown, ...prepared }, { ...options, stop }, fleet, output)
         const { actions, finished } = finishedActions(sessions, { scope: yield* Effect.scope, stop })
         const refs = actionsFile.resultsOf(actions)
         return live.saveAll(refs, { ...BatchOptions.batchOptions(options), stop }).pipe(
@@ -236,11 +241,13 @@ interface Prepared extends Effect.Success<ReturnType<typeof prepare>> {
   readonly named: ReadonlyArray<Machines.Machine>
   /** Gets the names of the machines, as far as they are known. */
   readonly names: MachineNames.MachineNames
+  /** Records the names that lead to no machine, where there is a directory of results. */
+  readonly unknown?: Effect.Success<ReturnType<typeof UnknownMachines.recorder>>
 }
 
 /** Runs the sessions. Their events are reported as they pass. */
 const sessionEvents = (
-  { named, names, selected, session, used }: Prepared,
+  { named, names, selected, session, unknown, used }: Prepared,
   options: Options & { readonly stop?: Effect.Effect<void> },
   fleet: FleetProgress.FleetProgress,
   output: EventOutput.EventOutput,
@@ -254,7 +261,16 @@ const sessionEvents = (
       yield* countMachines(all, options.lists, fleet)
       const watchLibrary = yield* LibraryWatch.make(used, output.reportReplaced)
       for (const { computerDnsName, id } of selected.ready) names.add(id, computerDnsName)
-      const events = run(Preparation.machineIds(all, output.reportBadMachine, names.add), session, {
+      const ids = Preparation.machineIds(
+        all,
+        (machine) =>
+          Effect.andThen(
+            output.reportBadMachine(machine),
+            unknown === undefined || !("machineName" in machine) ? Effect.void : unknown.add(machine),
+          ),
+        names.add,
+      ).pipe(Stream.onEnd(unknown?.finish ?? Effect.void))
+      const events = run(ids, session, {
         ...options,
         giveUpAfter: Option.getOrUndefined(options.giveUpAfter),
       })

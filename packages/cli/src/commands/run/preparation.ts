@@ -56,9 +56,9 @@ export const allMachines = (named: ReadonlyArray<Machines.Machine>, lists: Reado
   )
 
 /** The ids of the machines. What names no machine is reported, and `onNamed` gets the name by which a machine was found. */
-export const machineIds = <E, R>(
+export const machineIds = <E, R, E2>(
   all: AllMachines<E, R>,
-  reportBad: (machine: Lists.BadLine | Machines.BadMachine) => Effect.Effect<void>,
+  reportBad: (machine: Lists.BadLine | Machines.BadMachine) => Effect.Effect<void, E2>,
   onNamed: (id: string, name: string) => void = () => undefined,
 ) =>
   all.pipe(

@@ -14,6 +14,22 @@ import type { SampleResult } from "../demo/sampleData.ts"
 /** The bearer token that the simulator accepts. It is not a secret: it opens nothing but the simulator. */
 export const token = "simulated-token"
 
+/** The sessions that left the results were on the machines, in turn: without names, every list of them would be one of zeros. */
+const nameMachines = Effect.fnUntraced(function* (
+  { actions, addAction }: Simulator.Service,
+  results: ReadonlyArray<SampleResult>,
+  machines: ReadonlyArray<Simulator.Machine>,
+) {
+  const ids = Array.from(new Set(results.map(({ ref }) => ref.machineActionId)))
+  const known = new Map((yield* actions).map((action) => [action.id, action]))
+  for (const [i, id] of ids.entries()) {
+    const [action, machine] = [known.get(id), machines[i % machines.length]]
+    if (action !== undefined && machine !== undefined) {
+      yield* addAction({ ...action, machineId: machine.id, computerDnsName: machine.name ?? null })
+    }
+  }
+})
+
 /** Serves the results until the scope closes. Returns the base URL. */
 export const serve = Effect.fnUntraced(function* (
   results: ReadonlyArray<SampleResult>,
@@ -21,6 +37,7 @@ export const serve = Effect.fnUntraced(function* (
 ): Effect.fn.Return<string, Failure, Scope.Scope> {
   const simulator = yield* Simulator.make({ ...options, tokens: [token] })
   yield* Effect.forEach(results, ({ ref, result }) => simulator.add(ref, result), { discard: true })
+  yield* nameMachines(simulator, results, options.machines ?? [])
   const context = yield* Layer.build(
     SimulatorServer.layer(options).pipe(Layer.provide(Layer.succeed(Simulator.Simulator, simulator))),
   ).pipe(Effect.mapError(({ cause }) => portProblem(`127.0.0.1:${options.port}`, cause)))

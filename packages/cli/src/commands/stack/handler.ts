@@ -12,7 +12,9 @@ import * as KnownWords from "../../input/KnownWords.ts"
 import * as ResultRows from "../../input/ResultRows.ts"
 import * as ResultsDirectory from "../../input/ResultsDirectory.ts"
 import * as TextHash from "../../input/TextHash.ts"
+import * as CommandText from "../../output/CommandText.ts"
 import * as Format from "../../output/Format.ts"
+import * as MachineNames from "../../output/MachineNames.ts"
 import * as StandardError from "../../output/StandardError.ts"
 import { printable, printableJson } from "../../output/Printable.ts"
 import * as RowPrinter from "../../output/RowPrinter.ts"
@@ -29,6 +31,8 @@ interface Options {
 
 interface Machine {
   readonly name: string
+  /** The same where there is little space. */
+  readonly short: string
 }
 
 type MachineGroup = Group<Machine>
@@ -41,6 +45,8 @@ interface Counts {
   stacked: number
   /** Those whose output is longer than what is compared. */
   truncated: number
+  /** Those whose machine nobody has looked up. */
+  unidentified: number
 }
 
 /** Prints the groups of a directory's script results. */
@@ -56,7 +62,7 @@ export const print = Effect.fnUntraced(
     const hashOf = yield* TextHash.make
     const stack = new Stack<Machine>()
     const machineOf = makeMachineOf()
-    const counts: Counts = { results: 0, stacked: 0, truncated: 0 }
+    const counts: Counts = { results: 0, stacked: 0, truncated: 0, unidentified: 0 }
     const unusable = UnusableFiles.make(directory, unusableWords)
     yield* Stream.runForEach(rows, (row) => {
       if (row.kind === "unusable") unusable.add(row)
@@ -77,11 +83,15 @@ export const print = Effect.fnUntraced(
       const printRow = yield* RowPrinter.make({ columns, format: options.format, toJson })
       yield* Effect.forEach(groups, printRow, { discard: true })
       // A group that is not there would say that there is nothing to find.
-      return yield* Effect.forEach(gaps(counts, options), (gap) => StandardError.write(`live-response: ${gap}`), {
-        discard: true,
-      })
+      return yield* Effect.forEach(
+        gaps(counts, options, directory),
+        (gap) => StandardError.write(`live-response: ${gap}`),
+        {
+          discard: true,
+        },
+      )
     }
-    yield* Console.log(text(groups, counts, options))
+    yield* Console.log(text(groups, counts, options, directory))
   },
   Effect.mapError(Failure.fromError),
   Effect.provide(NodeDirectFileSystem.layerBatch),
@@ -105,12 +115,20 @@ const shorten = (value: string, hashOf: (text: string) => string): string =>
     ? value
     : `${value.slice(0, longestValue)}… (${Format.count(value.length)} characters, SHA-256 ${hashOf(value)})`
 
+const isUnidentified = ({ machineId, machineName }: ResultRows.ScriptRow): boolean =>
+  machineName === "" && machineId === ""
+
+const shortNameOf = (row: ResultRows.ScriptRow): string =>
+  isUnidentified(row)
+    ? `action ${MachineNames.shortenId(row.machineActionId)}`
+    : MachineNames.shorten(ResultRows.machineOf(row))
+
 /** The machine of a row: the same object for the same machine, because several machines may have the same name. */
 const makeMachineOf = () => {
   const known = new Map<string, Machine>()
   return (row: ResultRows.ScriptRow): Machine => {
     const key = ResultRows.machineKey(row)
-    const machine = known.get(key) ?? { name: ResultRows.machineOf(row) }
+    const machine = known.get(key) ?? { name: ResultRows.machineOf(row), short: shortNameOf(row) }
     known.set(key, machine)
     return machine
   }
@@ -126,6 +144,7 @@ const add = (
   counts.results++
   if (values.length > 0) counts.stacked++
   if (ResultRows.isTruncated(row)) counts.truncated++
+  if (isUnidentified(row)) counts.unidentified++
   for (const value of values) stack.add(value, machine)
 }
 
@@ -137,8 +156,8 @@ const toJson = ({ count, machines, value }: MachineGroup) =>
 /** How many machines a line names. */
 const mostNames = 3
 
-const machinesOf = ({ machines }: MachineGroup): string =>
-  namesOf(machines.slice(0, mostNames)).join(", ") + (machines.length > mostNames ? ", …" : "")
+const machinesOf = ({ machines }: MachineGroup, nameOf: (machine: Machine) => string): string =>
+  printable(machines.slice(0, mostNames).map(nameOf).join(", ") + (machines.length > mostNames ? ", …" : ""))
 
 const columns: ReadonlyArray<Table.Column<MachineGroup>> = [
   {
@@ -152,7 +171,8 @@ const columns: ReadonlyArray<Table.Column<MachineGroup>> = [
     title: "ON",
     width: 36,
     leastWidth: 12,
-    text: (group) => printable(machinesOf(group)),
+    text: (group) => machinesOf(group, ({ name }) => name),
+    short: (group) => machinesOf(group, ({ short }) => short),
     data: ({ machines }) => printable(namesOf(machines).join(", ")),
   },
   {
@@ -164,25 +184,40 @@ const columns: ReadonlyArray<Table.Column<MachineGroup>> = [
   },
 ]
 
-const text = (groups: ReadonlyArray<MachineGroup>, counts: Counts, options: Options): string => {
-  const { limit } = options
-  const fitting = Table.fitting(columns, process.stdout.columns ?? Table.widthWithoutTerminal)
-  const rows = groups.slice(0, limit).map((group) => Table.row(fitting, group))
-  return [...(rows.length === 0 ? [] : [Table.header(fitting), ...rows]), ...notes(groups, counts, options)].join("\n")
+/** The lines of the table. Where each machine has its value once, a column of the counts would say the same again. */
+const tableOf = (groups: ReadonlyArray<MachineGroup>): ReadonlyArray<string> => {
+  const areSame = groups.every(({ count, machines }) => count === machines.length)
+  const shown = areSame ? columns.filter(({ title }) => title !== "COUNT") : columns
+  const fitting = Table.fitting(Table.snug(shown, groups), process.stdout.columns ?? Table.widthWithoutTerminal)
+  return [Table.header(fitting), ...groups.map((group) => Table.row(fitting, group))]
 }
 
-const notes = (groups: ReadonlyArray<MachineGroup>, counts: Counts, options: Options): ReadonlyArray<string> => [
+const text = (groups: ReadonlyArray<MachineGroup>, counts: Counts, options: Options, directory: string): string => {
+  const shown = groups.slice(0, options.limit)
+  return [...(shown.length === 0 ? [] : tableOf(shown)), ...notes(groups, counts, options, directory)].join("\n")
+}
+
+const notes = (
+  groups: ReadonlyArray<MachineGroup>,
+  counts: Counts,
+  options: Options,
+  directory: string,
+): ReadonlyArray<string> => [
   `${Format.counted(groups.length, "group")} of ${Format.counted(counts.stacked, "script result")}, the rarest first.`,
   ...(groups.length <= options.limit
     ? []
     : [
         `Shown: ${Format.count(options.limit)} of ${Format.count(groups.length)} groups; --limit ${groups.length} shows all.`,
       ]),
-  ...gaps(counts, options),
+  ...gaps(counts, options, directory),
 ]
 
 /** What is in no group, or not with all that it has. */
-const gaps = ({ results, stacked, truncated }: Counts, { by, script }: Options): ReadonlyArray<string> => [
+const gaps = (
+  { results, stacked, truncated, unidentified }: Counts,
+  { by, script }: Options,
+  directory: string,
+): ReadonlyArray<string> => [
   ...(results > 0 || Option.isNone(script)
     ? []
     : [`No script result is of ${printable(script.value)}; --by script shows the names of the scripts.`]),
@@ -196,4 +231,7 @@ const gaps = ({ results, stacked, truncated }: Counts, { by, script }: Options):
     : [
         `${Format.count(truncated)} of ${Format.counted(results, "script result")} are longer than ${Format.count(longestOutput)} characters, of which only the first were compared.`,
       ]),
+  ...(unidentified === 0
+    ? []
+    : [CommandText.lookUp(`${Format.count(unidentified)} of ${Format.counted(results, "script result")}`, directory)]),
 ]

@@ -11,12 +11,13 @@ import * as Failure from "../../Failure.ts"
 import type { Damaged } from "../../input/Damage.ts"
 import * as ResultRows from "../../input/ResultRows.ts"
 import * as ResultsDirectory from "../../input/ResultsDirectory.ts"
+import * as UnknownMachines from "../../input/UnknownMachines.ts"
 import * as FailureReasons from "../../output/FailureReasons.ts"
 import * as Format from "../../output/Format.ts"
 import { printable, printableJson } from "../../output/Printable.ts"
 import * as DirectoryReader from "../report/directoryReader.ts"
 import { Machines, ofSession, outcomeOf } from "../report/machineOutcomes.ts"
-import { damageNotes, type State, stateLabels, states } from "../report/payload.ts"
+import { damageNotes, someNames, type State, stateLabels, states, unknownNotes } from "../report/payload.ts"
 
 /** What a directory has. */
 interface Status {
@@ -31,6 +32,8 @@ interface Status {
   /** How many lines of each file could not be read. */
   readonly damaged: Damaged
   readonly reasons: ReadonlyMap<string, number>
+  /** The names that a run was given and that lead to no machine. */
+  readonly unknownMachines: UnknownMachines.UnknownMachines
 }
 
 const read = Effect.fnUntraced(function* (files: PrivateDirectory) {
@@ -75,6 +78,7 @@ const read = Effect.fnUntraced(function* (files: PrivateDirectory) {
     },
     damaged,
     reasons,
+    unknownMachines: yield* UnknownMachines.read(files),
   } satisfies Status
 })
 
@@ -86,10 +90,12 @@ const machinesLine = ({ machines, states: counts }: Status): string => {
 }
 
 const linesOf = (status: Status, directory: string): ReadonlyArray<string> => {
-  const { bytes, damaged, failed, lastResult, reasons, results } = status
+  const { bytes, damaged, failed, lastResult, reasons, results, unknownMachines } = status
+  const { ambiguous, unknown } = unknownMachines
   const last = lastResult === undefined ? "" : `; the last at ${Format.dateAndTime(DateTime.makeUnsafe(lastResult))}`
   return [
     machinesLine(status),
+    ...unknownNotes({ unknown: someNames(unknown), ambiguous: someNames(ambiguous) }, Format.counted).map(printable),
     `${Format.counted(results, "result")} (${Format.bytes(bytes)}), ${Format.count(failed)} failed${last}.`,
     ...damageNotes(damaged, Format.counted),
     ...(reasons.size === 0 ? [] : [...FailureReasons.lines(reasons), `${FailureReasons.whereToLook(directory)}.`]),

@@ -6,7 +6,6 @@ import * as Tenants from "@live-response/cluster/Tenants"
 import * as TenantStatus from "@live-response/cluster/TenantStatus"
 import * as Arr from "effect/Array"
 import * as Console from "effect/Console"
-import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -160,11 +159,10 @@ export const status = (texts: ReadonlyArray<string>, format: RowPrinter.Format |
         toJson: TenantStatusText.toJson,
         format,
       })
-      const now = yield* DateTime.now
       for (const tenant of tenants) {
         const status = byTenant.get(tenant.tenant)
         // It was removed meanwhile.
-        if (status !== undefined) yield* print(TenantStatusText.rowOf(tenant, status, now))
+        if (status !== undefined) yield* print(TenantStatusText.rowOf(tenant, status))
       }
     }),
   )
