@@ -71,7 +71,11 @@ describe("S3ObjectStore.layer: an answer that does not come whole", () => {
 })
 
 describe("S3ObjectStore.layer: a page in place of the store's answer", () => {
-  const content = { bytes: 5, sha256: "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824", stream: Stream.make(new TextEncoder().encode("hello")) }
+  const content = {
+    bytes: 5,
+    sha256: "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824",
+    stream: Stream.make(new TextEncoder().encode("hello")),
+  }
   const put = (answer: HttpServerResponse.HttpServerResponse) =>
     ObjectStore.ObjectStore.use(({ put }) => put("a/0.bin", content)).pipe(Effect.provide(storeOf([answer], 1).layer))
 
