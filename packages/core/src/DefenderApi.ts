@@ -38,6 +38,24 @@ import type * as Session from "./Session.ts"
 import * as Timing from "./Timing.ts"
 
 /**
+ * What happens around the call that starts a session.
+ *
+ * **Details**
+ *
+ * `beforeSend` runs once the quota has a permit, right before the call is sent. Where it fails nothing is sent. `onNothingDone` runs
+ * after an attempt that has certainly started nothing, because it was not sent, or because the API refused it with 401 or 429: it may be
+ * sent again, after `beforeSend`. `age` is the `RequestProgress.RequestAge` of the request: a transport may refuse to send it late.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export interface RunOptions<E> {
+  readonly beforeSend?: Effect.Effect<void, E> | undefined
+  readonly onNothingDone?: Effect.Effect<void> | undefined
+  readonly age?: (() => number) | undefined
+}
+
+/**
  * The calls. Each one signs in, waits for its quota, and is retried as `Timing` says: after a 429 as long as the API asks
  * for, after a 401 with a new token, and after trouble on the way or at the API.
  *
@@ -115,8 +133,7 @@ export interface Service {
    *
    * **Details**
    *
-   * `beforeSend` runs once the quota has a permit, right before the call is sent. Where it fails nothing is sent. `age` is the
-   * `RequestProgress.RequestAge` of the request: a transport may refuse to send it late.
+   * See `RunOptions` for what runs before it is sent, and after an attempt that has started nothing.
    *
    * **Gotchas**
    *
@@ -127,7 +144,7 @@ export interface Service {
   readonly run: <E = never>(
     machineId: string,
     session: Session.Session,
-    options?: { readonly beforeSend?: Effect.Effect<void, E> | undefined; readonly age?: (() => number) | undefined },
+    options?: RunOptions<E>,
   ) => Effect.Effect<MachineAction.MachineAction, ApiError | E>
 
   /**

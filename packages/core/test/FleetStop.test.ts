@@ -85,9 +85,13 @@ describe("Fleet.run with stop", () => {
     ),
   )
 
-  it.effect("says nothing of a machine whose session is searched for no more, and is not requested again yet", () =>
+  it.effect.each([
+    // The request is lost, the search takes some minutes, and the next request has no connection.
+    { name: "not found, and unsent since", first: refusal(504, "GatewayTimeout"), others: "no connection" },
+    { name: "never sent", first: "no connection", others: "no connection" },
+    { name: "throttled", first: refusal(429, "TooManyRequests"), others: refusal(429, "TooManyRequests") },
+  ] as const)("says nothing of a session that has certainly not started: $name", ({ first, others }) =>
     Effect.gen(function* () {
-      // The request is lost, the search takes some minutes, and the next request has no connection.
       const { events, existing } = yield* stoppedAfter("50 minutes", 1)
       assert.deepStrictEqual(existing, {})
       assert.deepStrictEqual(
@@ -96,9 +100,7 @@ describe("Fleet.run with stop", () => {
       )
     }).pipe(
       Effect.provide(
-        program(({ kind, nth }) =>
-          kind === "run" ? { instead: nth === 0 ? refusal(504, "GatewayTimeout") : "no connection" } : {},
-        ),
+        program(({ kind, nth }) => (kind === "run" ? { instead: nth === 0 ? first : others } : {})),
         { local: true },
       ),
       overService(service),

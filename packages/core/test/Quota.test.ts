@@ -681,17 +681,18 @@ describe("Quota", () => {
   })
 
   it.effect("counts a call once whose end the log records at the second attempt", () => {
-    let attempts = 0
+    /** Only the program's own count keeps the limit. */
     const failing = Layer.effect(
       QuotaStore.QuotaStore,
       Effect.map(QuotaStore.QuotaStore, ({ open }) => ({
         open: (options) =>
           Effect.map(open(options), (log) => ({
             ...log,
-            acquire: Effect.map(log.acquire, (permit) => ({
-              ...permit,
-              answered: Effect.suspend(() => (attempts++ % 2 === 0 ? Effect.fail(away) : permit.answered)),
-            })),
+            acquire: Effect.sync(() => {
+              let attempts = 0
+              const answered = Effect.suspend(() => (attempts++ === 0 ? Effect.fail(away) : Effect.void))
+              return { answered, release: Effect.void }
+            }),
           })),
       })),
     ).pipe(Layer.provide(QuotaStore.layerMemory))

@@ -113,7 +113,7 @@ export const run = (api: Api) =>
   Effect.fn("DefenderApi.run")(function* <E = never>(
     machineId: string,
     session: Session.Session,
-    options?: { readonly beforeSend?: Effect.Effect<void, E> | undefined; readonly age?: (() => number) | undefined },
+    options?: Pick<ApiCall.Call<E>, "beforeSend" | "onNothingDone" | "age">,
   ) {
     yield* Effect.annotateCurrentSpan("live_response.machine.id", machineId)
     const { body, endpoint, path, permission, what } = startOf(api, session)
@@ -128,6 +128,7 @@ export const run = (api: Api) =>
       permission,
       isOnce: true,
       beforeSend: options?.beforeSend,
+      onNothingDone: options?.onNothingDone,
       age: options?.age,
       ifMissing: "check the machine's id: this tenant has no such machine, or you may not see it",
     })

@@ -69,6 +69,9 @@ export interface Call<E = never> extends Endpoint {
   /** Runs right before the call is sent. Where it fails nothing is sent. */
   readonly beforeSend?: Effect.Effect<void, E> | undefined
 
+  /** Runs after an attempt that has certainly done nothing. The call may be sent again. */
+  readonly onNothingDone?: Effect.Effect<void> | undefined
+
   /** The `RequestAge` of the request. */
   readonly age?: (() => number) | undefined
 
@@ -105,6 +108,14 @@ interface Api {
   readonly gate: NetworkGate.Gate<Disconnectable>
 }
 
+/** Whether the attempt was not sent, or the API refused it before it looked at what it asks for. */
+const hasDoneNothing = (error: unknown): boolean => {
+  if (!(error instanceof DefenderError)) return false
+  const { reason } = error
+  if (reason._tag === "Unreachable") return reason.kind !== undefined
+  return reason._tag === "Unauthorized" || reason._tag === "TooManyRequests"
+}
+
 /** Fails where the gate before the API was closed while a call was waiting. */
 type Check = Effect.Effect<void, Disconnectable>
 
@@ -131,6 +142,7 @@ export const make = Effect.fnUntraced(function* (
           (check) =>
             Effect.annotateCurrentSpan("live_response.attempt", ++attempts).pipe(
               Effect.andThen(api.admission.limit(call.permission, attempt(api, call, settings, check))),
+              Effect.tapError((error) => (hasDoneNothing(error) ? (call.onNothingDone ?? Effect.void) : Effect.void)),
             ),
           gaveUp(call.operation),
         )

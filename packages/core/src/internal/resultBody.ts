@@ -75,26 +75,36 @@ type Read = Effect.Effect<ReadonlyArray<Uint8Array> | undefined, TransferError.T
 /** In bytes. The title of a page is at its beginning. */
 const longestPage = 16 * 1024
 
-/** Fails if the bytes are a web page. The first ones are passed on when that is known. */
+/** Fails if the bytes are a web page. The first ones are passed on when that is known, or when no more follow. */
 const unlessPage = (read: Read, ifPage: (page: string) => TransferError.TransferError): Read => {
   let start: Uint8Array | undefined = new Uint8Array()
-  let isFinished = false
+  /** What follows the bytes that were held back. */
+  let rest = read
+  const passOn = (held: Uint8Array, then: Read): Read => {
+    start = undefined
+    rest = then
+    return held.length === 0 ? then : Effect.succeed([held])
+  }
   const next: Read = Effect.suspend(() => {
-    if (start === undefined) return isFinished ? Effect.succeed(undefined) : read
+    if (start === undefined) return rest
     const held = start
-    return Effect.flatMap(read, (chunks): Read => {
-      start = undefined
-      if (chunks === undefined) {
-        isFinished = true
-        return Effect.succeed(held.length === 0 ? undefined : [held])
-      }
-      // What is held back is a copy, because the next read may use the memory again.
-      const all = Bytes.concat([held, ...chunks])
-      const page = WebPage.beginsIn(all)
-      if (page === "no") return Effect.succeed(held.length === 0 ? chunks : [all])
-      if (page === "yes") return Effect.fail(ifPage(TextEncoding.decode(all.subarray(0, longestPage))))
-      start = all
-      return next
+    return Effect.matchEffect(read, {
+      onFailure: (error) => passOn(held, Effect.fail(error)),
+      onSuccess: (chunks): Read => {
+        if (chunks === undefined) return passOn(held, Effect.succeed(undefined))
+        // What is held back is a copy, because the next read may use the memory again.
+        const all = Bytes.concat([held, ...chunks])
+        switch (WebPage.beginsIn(all)) {
+          case "yes":
+            return Effect.fail(ifPage(TextEncoding.decode(all.subarray(0, longestPage))))
+          case "maybe":
+            start = all
+            return next
+          case "no":
+            start = undefined
+            return Effect.succeed(held.length === 0 ? chunks : [all])
+        }
+      },
     })
   })
   return next

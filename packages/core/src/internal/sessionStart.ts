@@ -28,6 +28,7 @@ import type { StoreError } from "../StoreError.ts"
 import type { Settings } from "../Timing.ts"
 import type { FleetLog } from "./fleetLog.ts"
 import { only } from "./scheduleCombinators.ts"
+import type { SessionDoubt } from "./sessionDoubt.ts"
 import * as SessionMark from "./sessionMark.ts"
 import * as SessionOwner from "./sessionOwner.ts"
 import * as SessionSearch from "./sessionSearch.ts"
@@ -109,6 +110,7 @@ export interface Options {
   readonly adopt: boolean
   /** Whether a session of somebody else that is in progress on the machine is cancelled. */
   readonly cancelBlocking: boolean
+  readonly doubts: SessionDoubt
   readonly record: FleetLog["record"]
   readonly emit: FleetLog["emit"]
 }
@@ -236,6 +238,8 @@ const makeClear =
       Effect.andThen(emit(machineId, (of) => FleetEvent.Cancelled.make({ ...of, machineActionId: action.id }))),
     )
 
+const endDoubt = ({ doubts }: Options, machineId: string) => Effect.sync(() => doubts.remove(machineId))
+
 /** Makes the functions that search for a session and that request one. */
 export const make = (options: Options) => {
   const { api, cancelBlocking, record, session, timing } = options
@@ -256,7 +260,7 @@ export const make = (options: Options) => {
     const since = yield* DateTime.now
     const request: Recorded = { age: () => 0 }
     const begin = Effect.suspend(() => (maySend() ? recordStarting(machineId, mark, request) : Effect.never))
-    const recorded = { beforeSend: begin, age: () => request.age() }
+    const recorded = { beforeSend: begin, age: () => request.age(), onNothingDone: endDoubt(options, machineId) }
     const answer = yield* Effect.result(api.run(machineId, SessionMark.stamp(session, mark), recorded))
     if (Result.isSuccess(answer)) {
       const { computerDnsName: machineName, id, machineId } = answer.success
