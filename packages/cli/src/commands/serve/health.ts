@@ -20,7 +20,8 @@ export interface Health {
 /** How long PostgreSQL may accept no write, and confirm no lock: three of those that a runner sends anyway. */
 const patience = Duration.seconds(15)
 
-const isLate = Option.exists((since: Duration.Duration) => Duration.isGreaterThan(since, patience))
+const isLate = (since: Option.Option<Duration.Duration>) =>
+  Option.exists(since, (since) => Duration.isGreaterThan(since, patience))
 
 const answer = Effect.fnUntraced(function* (runner: string, health: Health) {
   const now = yield* DateTime.now
