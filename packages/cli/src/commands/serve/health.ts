@@ -20,13 +20,14 @@ export interface Health {
 /** How long PostgreSQL may accept no write, and confirm no lock: three of those that a runner sends anyway. */
 const patience = Duration.seconds(15)
 
+const isLate = (since: Option.Option<Duration.Duration>): boolean =>
+  Option.exists(since, (since) => Duration.isGreaterThan(since, patience))
+
 const answer = Effect.fnUntraced(function* (runner: string, health: Health) {
   const now = yield* DateTime.now
   const [sinceWrite, sinceLocks] = yield* Effect.all([health.sinceWrite, health.sinceLocks])
   const at = (since: Option.Option<Duration.Duration>) =>
     Option.getOrNull(Option.map(since, (since) => DateTime.formatIso(DateTime.subtractDuration(now, since))))
-  const isLate = (since: Option.Option<Duration.Duration>) =>
-    Option.exists(since, (since) => Duration.isGreaterThan(since, patience))
   const isStarting = Option.isNone(sinceWrite) || Option.isNone(sinceLocks)
   const isWaiting = isLate(sinceWrite) || isLate(sinceLocks)
   const status = isWaiting ? "waiting" : isStarting ? "starting" : "ok"
