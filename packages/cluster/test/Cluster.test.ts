@@ -222,7 +222,7 @@ describe("Cluster.layer", () => {
       yield* until((seconds) => seconds < 5)
       process.kill(pid, "SIGSTOP")
       yield* Effect.addFinalizer(() => Effect.ignore(Effect.try(() => process.kill(pid, "SIGCONT"))))
-      // It asks every five seconds. What it asks on other connections, and a lock that it does not get, confirm nothing.
+      // It asks every five seconds.
       yield* until((seconds) => seconds > 8)
       process.kill(pid, "SIGCONT")
       yield* until((seconds) => seconds < 5)

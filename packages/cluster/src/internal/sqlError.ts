@@ -28,15 +28,8 @@ export const isReadOnly = hasState(/^25006$/)
 /** What a server has not enough of: disk, memory or connections. */
 export const isExhausted = hasState(/^53/)
 
-/** PgBouncer says this with `pool_mode = statement`. */
-const noTransactions = /^transaction blocks not allowed/
-
 /** A prepared statement that is not there, or that another program has prepared: the connection has another session than before. */
-export const isOfSharedSession = ({ reason }: SqlError): boolean =>
-  Option.exists(
-    decodeState(reason.cause),
-    ({ code, message = "" }) => code === "26000" || code === "42P05" || noTransactions.test(message),
-  )
+export const isOfSharedSession = hasState(/^(26000|42P05)$/)
 
 /** PgBouncer says this of every connection until its settings are changed. Its state is that of all its errors, 08P01. */
 const neverPasses = /^unsupported startup parameter/
