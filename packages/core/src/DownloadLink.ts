@@ -11,6 +11,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SecureUrl from "./internal/secureUrl.ts"
 import { withoutEnd } from "./internal/text.ts"
+import * as TrustedInstance from "./internal/trustedInstance.ts"
 import * as PrivateHost from "./PrivateHost.ts"
 
 /**
@@ -172,7 +173,7 @@ const isUnder =
 
 const ofUrl = (text: string, url: URL, issuedAt: Option.Option<DateTime.DateTime>): DownloadLink => {
   const expiresAt = Option.flatMap(Option.fromNullishOr(url.searchParams.get("se")), DateTime.make)
-  return DownloadLink.make({
+  return TrustedInstance.make(DownloadLink, {
     url: Redacted.make(text, { label: "download link" }),
     expiresAt,
     validFor: Option.zipWith(issuedAt, expiresAt, (issued, expires) =>

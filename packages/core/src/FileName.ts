@@ -81,6 +81,8 @@ export const ofResult = (
 export const kindOf = (ref: Pick<ResultRef, "index" | "machineActionId">, name: string): Kind | undefined =>
   kinds.find((kind) => ofResult(ref, kind) === name)
 
+const decoder = new TextDecoder()
+
 /**
  * The kind of a result, by its first bytes. It is the extension of the file.
  *
@@ -95,7 +97,7 @@ export const kindOfContent = (start: Uint8Array): Kind => {
   // Only an investigation package is a zip file as it is served: a collected one is inside gzip.
   if (start[0] === 0x50 && start[1] === 0x4b && start[2] === 3 && start[3] === 4) return "zip"
   if (start[0] === 0x1f && start[1] === 0x8b) return "gz"
-  return /^\uFEFF?\s*\{/.test(new TextDecoder().decode(start)) ? "json" : "bin"
+  return /^\uFEFF?\s*\{/.test(decoder.decode(start)) ? "json" : "bin"
 }
 
 /**

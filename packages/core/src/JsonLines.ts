@@ -8,7 +8,6 @@
  */
 import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
-import * as Equal from "effect/Equal"
 import type { File } from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -389,7 +388,9 @@ export const open = Effect.fnUntraced(function* <A, I>(
   const checkedSize = Effect.gen(function* () {
     const opened = yield* Effect.mapError(file.stat, storeError)
     const named = yield* directory.info(name)
-    if (Option.exists(named, ({ dev, ino }) => dev === opened.dev && Equal.equals(ino, opened.ino))) {
+    // `Equal` would compute the hash of two big integers for each line.
+    const inode = Option.getOrUndefined(opened.ino)
+    if (Option.exists(named, ({ dev, ino }) => dev === opened.dev && Option.getOrUndefined(ino) === inode)) {
       return Number(opened.size)
     }
     const detail = "it was removed or replaced while it was in use; run the same command again"

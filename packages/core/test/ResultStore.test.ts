@@ -148,6 +148,25 @@ describe("ResultStore.layerFileSystem: what a resume may trust", () => {
     }),
   )
 
+  it.effect("looks for what is older than a result only where its directory was there before", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      const looksOf = Effect.gen(function* () {
+        disk.operations.length = 0
+        yield* inWriter(disk, (writer) =>
+          Effect.andThen(writer.write({ head, offset: 0, bytes: content }), writer.complete),
+        )
+        return disk.operations.flatMap(({ method, path }) =>
+          /^l?stat$/.test(method) && path.startsWith(partPath.slice(0, -"0.part".length))
+            ? [`${method} ${path.slice(path.lastIndexOf("/") + 1)}`]
+            : [],
+        )
+      })
+      assert.deepStrictEqual(yield* looksOf, ["stat 0.part", "lstat 0.part", "lstat 0.bin"])
+      assert.includeMembers([...(yield* looksOf)], ["lstat 0.part.json", "lstat 0.unpacked"])
+    }),
+  )
+
   it.effect("flushes no complete result of a temporary directory, but what a resume trusts", () =>
     Effect.gen(function* () {
       const disk = makeDisk()

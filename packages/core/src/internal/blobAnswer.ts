@@ -7,6 +7,7 @@ import * as ForeignNumber from "./foreignNumber.ts"
 import { foreignText, holdsSecret, type Secrets } from "./foreignText.ts"
 import * as OriginalName from "./originalName.ts"
 import * as RetryAfter from "./retryAfter.ts"
+import * as TrustedInstance from "./trustedInstance.ts"
 
 /** The head of an answer. */
 export interface Answer {
@@ -180,7 +181,7 @@ const headOf = ({ headers, status }: Answer, secrets: Secrets): ResultHead => {
   // A chunked body marks its end. Any other body of unknown length ends with its connection, even if that broke early.
   const isUnchecked =
     length === undefined && md5 === undefined && !/\bchunked\b/i.test(headers["transfer-encoding"] ?? "")
-  return ResultHead.make({
+  return TrustedInstance.make(ResultHead, {
     ...(length === undefined ? {} : { length }),
     ...(etag === undefined ? {} : { etag }),
     ...(md5 === undefined ? {} : { md5 }),

@@ -98,7 +98,7 @@ const currentLink = (api: Api) => {
 export const make: Effect.Effect<BlobClient, never, HttpClient.HttpClient | DefenderApi> = Effect.gen(function* () {
   const openAnswer = Http.opener(yield* HttpClient.HttpClient)
   const api = yield* DefenderApi
-  const { headTimeout } = yield* Timing
+  const headTimeout = Duration.fromInputUnsafe((yield* Timing).headTimeout)
   const gateOf = yield* makeGates
 
   const linkOf = currentLink(api)

@@ -63,6 +63,9 @@ const perSecrets = <A>(compute: (secrets: Secrets) => A): ((secrets: Secrets) =>
   }
 }
 
+/** One list, whose forms are computed once: no secret is as short as most headers. */
+const none: Secrets = []
+
 const forms = perSecrets(formsOf)
 const base64Forms = perSecrets(base64FormsOf)
 
@@ -88,6 +91,7 @@ const withoutWords = (text: string, part: string): string => {
  */
 const fitting = (secrets: Secrets, isShortEnough: (secret: string) => boolean): Secrets => {
   const fit = secrets.filter((secret) => isShortEnough(Redacted.value(secret)))
+  if (fit.length === 0) return none
   return fit.length === secrets.length ? secrets : fit
 }
 
@@ -177,5 +181,5 @@ export const secretsOfLink = (link: Redacted.Redacted<string>): Secrets => {
   const url = Redacted.value(link)
   const query = url.slice(url.indexOf("?") + 1)
   const signature = /(?:^|&)(?:sig|token)=([^&]*)/.exec(query)?.[1] ?? ""
-  return [url, query, signature].map((text) => Redacted.make(text))
+  return [link, Redacted.make(query), Redacted.make(signature)]
 }

@@ -63,6 +63,8 @@ export interface PartFile extends Location {
   durable: number
   /** Whether a record may exist. */
   hasRecord: boolean
+  /** Whether its directory was missing, so that nothing in it is older than this part. */
+  isFirst: boolean
   /** The first failure. Nothing is written after it, because what a failed write left is not known. */
   failure: StoreError | undefined
   isPublished: boolean
@@ -102,7 +104,9 @@ const openFile = (part: PartFile): Effect.Effect<FileSystem.File, StoreError> =>
 const openNow = Effect.fnUntraced(function* (part: PartFile) {
   yield* part.directory.makeDirectoryOf(part.name)
   const file = yield* part.directory.append(part.name).pipe(Scope.provide(part.scope))
-  if ((yield* sizeOf(file).pipe(inPart(part))) > part.size) yield* file.truncate(part.size).pipe(inPart(part))
+  if (!part.isFirst && (yield* sizeOf(file).pipe(inPart(part))) > part.size) {
+    yield* file.truncate(part.size).pipe(inPart(part))
+  }
   part.file = file
   return file
 })
@@ -300,12 +304,14 @@ export const open = Effect.fnUntraced(function* (
     size: 0,
     durable: 0,
     hasRecord: false,
+    isFirst: false,
     failure: undefined,
     isPublished: false,
     isWatched: false,
   }
   // A result that is new has no directory, and so nothing that an earlier writer left.
-  if (yield* part.directory.hasDirectoryOf(part.name)) yield* takeOver(part)
+  part.isFirst = !(yield* part.directory.hasDirectoryOf(part.name))
+  if (!part.isFirst) yield* takeOver(part)
   yield* Scope.addFinalizer(part.writerScope, close(part))
   return part
 })

@@ -36,6 +36,8 @@ const startState = (hasher: Hasher, head: ResultHead): State => ({
   md5: head.md5 === undefined ? undefined : hasher("MD5"),
 })
 
+const unannounced = ResultHead.make({})
+
 export class Inspection {
   private readonly hasher: Hasher
   private readonly ref: ResultRef
@@ -44,7 +46,7 @@ export class Inspection {
   constructor(hasher: Hasher, ref: ResultRef) {
     this.hasher = hasher
     this.ref = ref
-    this.state = startState(hasher, ResultHead.make({}))
+    this.state = startState(hasher, unannounced)
   }
 
   get size(): number {

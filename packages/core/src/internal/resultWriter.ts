@@ -33,7 +33,7 @@ const complete = (part: PartFile.PartFile, inspection: Inspection, ref: ResultRe
     const size = yield* PartFile.finish(part)
     const stored = yield* inspection.finish(PartFile.bytes(part))
     yield* inspection.checkFile(size)
-    yield* Effect.ignore(part.directory.remove(FileName.ofResult(ref, "unpacked")))
+    if (!part.isFirst) yield* Effect.ignore(part.directory.remove(FileName.ofResult(ref, "unpacked")))
     yield* PartFile.publish(part, stored.path)
     return stored
   }).pipe(
