@@ -148,7 +148,7 @@ describe("ResultStore.layerFileSystem: what a resume may trust", () => {
     }),
   )
 
-  it.effect("looks for what is older than a result only where its directory was there before", () =>
+  it.effect("searches for what is older than a result only where its directory was there before", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
       const looksOf = Effect.gen(function* () {
