@@ -24,8 +24,8 @@ import * as Outage from "./Outage.ts"
 import { Timing } from "./Timing.ts"
 
 /**
- * How far a feed has come: every action created before `since` is handled, except those in `open`. It encodes to JSON, so
- * that a later feed can resume from it.
+ * How far a feed has come: every action created before `since` is handled, except those in `open`, and of later ones those in
+ * `handled`. It encodes to JSON, so that a later feed can resume from it.
  *
  * @see {@link FollowPosition} stores positions
  * @since 0.1.0
@@ -34,6 +34,7 @@ import { Timing } from "./Timing.ts"
 export class Position extends Schema.Class<Position>("@live-response/core/ActionFeed/Position")({
   since: Schema.DateTimeUtcFromString,
   open: Schema.Array(MachineActionId),
+  handled: Schema.optionalKey(Schema.Array(MachineActionId)),
 }) {}
 
 /**
@@ -88,6 +89,9 @@ interface State {
   /** The actions that were seen and are not handled. */
   readonly open: Set<MachineActionId>
 
+  /** Of those that were open when the feed started, the ones whose state is not known yet. */
+  readonly resumed: Set<MachineActionId>
+
   /** When each action was created that the list may show again, in epoch milliseconds. */
   readonly listed: Map<MachineActionId, number>
 
@@ -112,7 +116,8 @@ const makeState = ({
 }: Pick<Options<never, never>, "bufferSize" | "from">): State => ({
   bufferSize,
   open: new Set(from.open),
-  listed: new Map(from.open.map((id) => [id, DateTime.toEpochMillis(from.since)])),
+  resumed: new Set(from.open),
+  listed: new Map([...from.open, ...(from.handled ?? [])].map((id) => [id, DateTime.toEpochMillis(from.since)])),
   since: from.since,
   readAt: undefined,
   settling: 0,
@@ -120,7 +125,10 @@ const makeState = ({
   isReached: false,
 })
 
-const positionOf = ({ open, since }: State) => Position.make({ since, open: Array.from(open) })
+const positionOf = ({ listed, open, since }: State) => {
+  const handled = Array.from(listed.keys()).filter((id) => !open.has(id))
+  return Position.make({ since, open: Array.from(open), ...(handled.length === 0 ? {} : { handled }) })
+}
 
 /** A clock that was ahead gave a time that is still to come once it is set back: no action of the hours until then would be seen. */
 const followClock = (state: State, now: DateTime.Utc): void => {
@@ -227,7 +235,7 @@ const make = Effect.fnUntraced(function* <E, R>(options: Options<E, R>) {
   const receive = (action: MachineAction, created: DateTime.Utc) => {
     const isKnown = state.listed.has(action.id)
     state.listed.set(action.id, DateTime.toEpochMillis(created))
-    if (isKnown) return Effect.void
+    if (!state.resumed.delete(action.id) && isKnown) return Effect.void
     state.open.add(action.id)
     return action.isFinal ? watching.emitListed(action) : watching.watch(action.id)
   }
@@ -265,16 +273,22 @@ const make = Effect.fnUntraced(function* <E, R>(options: Options<E, R>) {
     return onSearch(error)
   }
 
+  /** What was open before, and is older than the list: the list needs no call for each of the others. */
+  const watchResumed = Effect.suspend(() => {
+    const ids = Array.from(state.resumed)
+    state.resumed.clear()
+    return Effect.forEach(ids, watching.watch, { discard: true })
+  })
+
   // A list that did not fit is read again from its start, so only once half of the buffer has been taken.
   const hasSpace = () => !state.isBehind || output.buffered() <= state.bufferSize / 2
 
   const round = Effect.suspend(() => (hasSpace() ? readList.pipe(Effect.catch(onListError)) : Effect.void)).pipe(
+    Effect.andThen(watchResumed),
     Effect.andThen(Effect.suspend(() => options.onPosition?.(positionOf(state)) ?? Effect.void)),
   )
 
-  const run = Effect.forEach(options.from.open, watching.watch, { discard: true }).pipe(
-    Effect.andThen(Effect.raceFirst(Effect.repeat(round, timing.follow), watching.failure)),
-  )
+  const run = Effect.raceFirst(Effect.repeat(round, timing.follow), watching.failure)
   return { queue: output.queue, run }
 })
 
@@ -294,8 +308,8 @@ const make = Effect.fnUntraced(function* <E, R>(options: Options<E, R>) {
  * `Timing.settling`, because its results may not be there yet. Once a list has been read, transient errors of the API are
  * logged, and the next round tries again.
  *
- * Delivery is at least once: an action that was not `handled` when the program stopped is emitted again by a feed that
- * resumes from the last reported position, and so are handled ones created in the ten minutes before `since` of it.
+ * Delivery is at least once: an action that was not `handled` when a position was reported is emitted again by a feed that resumes
+ * from that position. It reads the list first, which has most of them, and watches the others.
  *
  * Memory is bounded: when `bufferSize` final actions have not been taken, the list is read no further until half of them
  * are. Positions are still reported. Of actions that are in progress or not handled only the id is held.
