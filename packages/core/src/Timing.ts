@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
@@ -391,14 +391,6 @@ export {
   with_ as with,
 }
 
-/** Reads the time-outs of calls, which may be text, once and not for each call. */
-const withDurations = (settings: Settings): Settings => ({
-  ...settings,
-  headTimeout: Duration.fromInputUnsafe(settings.headTimeout),
-  stallTimeout: Duration.fromInputUnsafe(settings.stallTimeout),
-  bodyTimeout: Duration.fromInputUnsafe(settings.bodyTimeout),
-})
-
 /**
  * Captures the settings that a service is built with. The effect inside gives them to one call, with what {@link with}
  * replaces around that call.
@@ -410,7 +402,6 @@ const withDurations = (settings: Settings): Settings => ({
  * @since 0.1.0
  * @category combinators
  */
-export const perCall: Effect.Effect<Effect.Effect<Settings>> = Effect.map(Timing, (settings) => {
-  const built = withDurations(settings)
-  return Effect.map(Overrides, (overrides) => (overrides === none ? built : { ...built, ...overrides }))
-})
+export const perCall: Effect.Effect<Effect.Effect<Settings>> = Effect.map(Timing, (built) =>
+  Effect.map(Overrides, (overrides) => (overrides === none ? built : { ...built, ...overrides })),
+)

@@ -148,10 +148,10 @@ describe("ResultStore.layerFileSystem: what a resume may trust", () => {
     }),
   )
 
-  it.effect("searches for what is older than a result only where its directory was there before", () =>
+  it.effect("searches a directory for what is older than a result only if it was there before", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
-      const looksOf = Effect.gen(function* () {
+      const looks = Effect.gen(function* () {
         disk.operations.length = 0
         yield* inWriter(disk, (writer) =>
           Effect.andThen(writer.write({ head, offset: 0, bytes: content }), writer.complete),
@@ -162,8 +162,8 @@ describe("ResultStore.layerFileSystem: what a resume may trust", () => {
             : [],
         )
       })
-      assert.deepStrictEqual(yield* looksOf, ["stat 0.part", "lstat 0.part", "lstat 0.bin"])
-      assert.includeMembers([...(yield* looksOf)], ["lstat 0.part.json", "lstat 0.unpacked"])
+      assert.deepStrictEqual(yield* looks, ["stat 0.part", "lstat 0.part", "lstat 0.bin"])
+      assert.includeMembers([...(yield* looks)], ["lstat 0.part.json", "lstat 0.unpacked"])
     }),
   )
 

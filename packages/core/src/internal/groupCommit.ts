@@ -10,8 +10,7 @@ interface Group<A, E> {
 }
 
 /**
- * One run at a time. Calls of the same instant share one, and so do those that come while one is in progress, and wait for the
- * next: each of them has its outcome.
+ * One run at a time. Calls that come while one is in progress wait, and then share the next: each of them has its outcome.
  * A call is uninterruptible, because its item belongs to a run that others share.
  */
 export const make = <A, E>(
@@ -34,7 +33,7 @@ export const make = <A, E>(
       Effect.suspend(() => {
         const group = next
         group.items.push(item)
-        return Effect.andThen(Effect.yieldNow, oneAtATime(runOnce(group)))
+        return oneAtATime(runOnce(group))
       }),
     )
 }
