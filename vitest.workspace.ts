@@ -49,7 +49,15 @@ const project = (
 const mocking = ["test/NodeCredential.test.ts"]
 
 const scripts = {
-  test: { name: "scripts", root: "scripts", include: ["*.test.mjs"], testTimeout: 60_000, globalSetup: bundles, env },
+  test: {
+    name: "scripts",
+    root: "scripts",
+    include: ["*.test.mjs"],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    globalSetup: bundles,
+    env,
+  },
 }
 
 /** Starts the projects in the order of this file, where vitest's is that of their names. */

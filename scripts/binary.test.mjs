@@ -49,7 +49,7 @@ describe("the binary", () => {
     const { code, stderr, stdout } = await run(["demo"], cwd, { PATH: path, NOTIFY_SOCKET: "/run/notify" })
     assert.strictEqual(code, 0, stderr)
     assert.match(stdout, /60 downloaded/)
-    assert.match(stdout, /^ {2}live-response demo --run /m)
+    assert.match(stdout, /^ {2}live-response demo --run$/m)
     assert.match(readFileSync(join(cwd, "live-response-results/manifest.jsonl"), "utf8"), /"completed"/)
     assert.match(readFileSync(join(cwd, "calls"), "utf8"), /^READY=1\n(STATUS=.*\n)*STOPPING=1\n$/)
   })

@@ -1,9 +1,7 @@
 /** Recognises a web page by its first bytes, as browsers do where no header says what a body is. */
 
 /** @see https://mimesniff.spec.whatwg.org/#rules-for-identifying-an-unknown-mime-type */
-const tags = "!doctype html|html|head|script|iframe|h1|div|font|table|a|style|title|b|body|br|p"
-
-const page = new RegExp(`^<(?:!--|(?:${tags})[\\s>])`, "i")
+const page = /^<(?:!--|(?:!doctype html|html|head|script|iframe|h1|div|font|table|a|style|title|b|body|br|p)[\s>])/i
 
 const document = /^<\?xml\s/i
 

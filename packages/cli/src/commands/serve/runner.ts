@@ -26,6 +26,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as ClusterDatabase from "../../api/ClusterDatabase.ts"
 import * as Failure from "../../Failure.ts"
@@ -47,8 +48,7 @@ const whileAway = Schedule.min([Schedule.exponential("500 millis"), Schedule.spa
 )
 
 /** The place of this runner in the cluster, once PostgreSQL answers. */
-const join = Effect.fnUntraced(function* (runner: string) {
-  const url = yield* ClusterDatabase.url
+const join = Effect.fnUntraced(function* (runner: string, url: Redacted.Redacted) {
   const away = Outage.makeLogged("PostgreSQL answers; this runner joins the cluster")
   const wait = <A, R>(layer: Effect.Effect<A, DatabaseError, R>) =>
     layer.pipe(
@@ -113,10 +113,11 @@ const storeOf = Effect.fnUntraced(function* ({ objectStore }: Options) {
 /** Joins the cluster as this runner, and collects until the scope closes. */
 export const start = Effect.fnUntraced(function* (runner: string, options: Options) {
   const store = yield* storeOf(options)
+  const url = yield* ClusterDatabase.url
   const common = yield* settings
   const own = yield* Layer.build(ownOf(store, options))
   // What is wrong on this machine is known before the others see it.
-  const place = yield* join(runner)
+  const place = yield* join(runner, url)
   const collectors = Collectors.layer({ ...common, runner, spool: options.spool }).pipe(
     Layer.provide(Layer.mergeAll(Tenants.layer, OpenRuns.layer, PgQuotaStore.layer)),
     Layer.provideMerge(TenantStatus.layer),
