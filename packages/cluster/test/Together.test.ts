@@ -50,4 +50,29 @@ describe("Together.make", () => {
       assert.deepStrictEqual(lines.slice(4), [first("a")])
     }),
   )
+
+  it.effect("counts none as another that says the same again", () =>
+    Effect.gen(function* () {
+      const { say } = yield* Together.make
+      const heard: Array<string> = []
+      const hear = (line: string) => Effect.sync(() => void heard.push(line))
+      for (const name of ["a", "a", "b", "b"]) yield* say("why", name, hear(name), hear)
+      assert.deepStrictEqual(heard.splice(0), ["a", "a", "b"])
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual(heard, ["1 more (b)"])
+    }),
+  )
+
+  it.effect("names the others also where the first is interrupted while it speaks", () =>
+    Effect.gen(function* () {
+      const { say } = yield* Together.make
+      const heard: Array<string> = []
+      const hear = (line: string) => Effect.sync(() => void heard.push(line))
+      const first = yield* Effect.forkChild(say("why", "a", Effect.yieldNow, hear), { startImmediately: true })
+      yield* Fiber.interrupt(first)
+      yield* say("why", "b", hear("b"), hear)
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual(heard, ["1 more (b)"])
+    }),
+  )
 })
