@@ -55,6 +55,7 @@ export const make = Effect.gen(function* () {
 
   const service: Service = {
     say: (key, name, one, others) =>
+      // In one step: a key whose fiber was not started would be silent for ever.
       Effect.suspend(() => {
         const burst = bursts.get(key)
         // It says it again, and is not one more.
@@ -66,9 +67,8 @@ export const make = Effect.gen(function* () {
         bursts.set(key, { logged: name, others: new Set() })
         // The line of the others is not of the tenant that was the first.
         const saying = Effect.provideService(sayOthers(key, others), References.CurrentLogAnnotations, {})
-        // In one step: without its fiber, the key would be silent for ever.
-        return Effect.uninterruptible(Effect.andThen(one, Effect.asVoid(Effect.forkIn(saying, scope))))
-      }),
+        return Effect.andThen(one, Effect.asVoid(Effect.forkIn(saying, scope)))
+      }).pipe(Effect.uninterruptible),
   }
   return service
 })
