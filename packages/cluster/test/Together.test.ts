@@ -30,7 +30,7 @@ const failing = Effect.gen(function* () {
 const first = (name: string, why = "the secret has expired") =>
   `${name}: collector ${name} failed and is started again: ${why}`
 
-const others = (who: string) => `: ${who} failed for the same reason and are started again: the secret has expired`
+const others = (who: string) => `: ${who} failed for the same reason and will be restarted: the secret has expired`
 
 describe("Together.make", () => {
   it.effect("says in one line which others fail for the reason of the first", () =>

@@ -37,7 +37,7 @@ const describe = (problem: Effect.Error<typeof compare>): string | undefined => 
   if (typeof problem !== "number") return undefined
   const seconds = Duration.seconds(Math.round(Math.abs(problem) / 1000))
   const side = problem > 0 ? "ahead of" : "behind"
-  return `the clock of this machine is ${Duration.format(seconds)} ${side} that of PostgreSQL; set the wrong one: sign-ins and stores refuse a machine whose clock is wrong`
+  return `the clock of this machine is ${Duration.format(seconds)} ${side} that of PostgreSQL; correct the one that is wrong: sign-ins and stores refuse a machine whose clock is wrong`
 }
 
 /** Warns once while the clocks differ by more than a minute, until the scope closes. */
