@@ -184,9 +184,7 @@ const makeSearches = ({ name }: Tenant) =>
     const again = "the API is searched again"
     return Outage.make<string>({
       onStart: (message) =>
-        say(message, name, Effect.logWarning(message), (who) =>
-          Effect.logWarning(`${who} have the same problem: ${message}`),
-        ),
+        say(message, name, Effect.logWarning(message), (who) => Effect.logWarning(`also ${who}: ${message}`)),
       onEnd: say(again, name, Effect.logInfo(again), (who) => Effect.logInfo(`${who}: ${again}`)),
     })
   })

@@ -192,7 +192,7 @@ export const layer: Layer.Layer<QuotaStore, never, Database> = Layer.effect(
     const logOf = (query: Query, options: LogOptions) =>
       makeLog({ query, patiently, eventually }, answers, nextId, options)
     return {
-      // Fails at once where the log can't be used.
+      // Waits for the database, and fails at once where it refuses the log.
       open: (options) => Effect.as(logOf(patiently, options).status, logOf(query, options)),
     }
   }),

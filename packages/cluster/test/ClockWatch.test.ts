@@ -1,4 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Database } from "@live-response/cluster/Database"
+import { DatabaseError, Unreachable } from "@live-response/cluster/DatabaseError"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
@@ -14,7 +16,13 @@ describe("ClockWatch.watch", () => {
     const again = "Info: the clock of this machine is that of PostgreSQL again"
     return Effect.gen(function* () {
       const clock = yield* Clock.Clock
-      const state = { ahead: 0, readings: 0 }
+      const state = { ahead: 0, readings: 0, isAway: false }
+      const database = yield* Database
+      const away = new DatabaseError({ database: "a database", reason: new Unreachable({ description: "away" }) })
+      const mayBeAway: Database["Service"] = {
+        ...database,
+        query: (...args) => (state.isAway ? Effect.fail(away) : database.query(...args)),
+      }
       const wall = () => {
         state.readings++
         return clock.currentTimeMillisUnsafe() + state.ahead
@@ -28,7 +36,10 @@ describe("ClockWatch.watch", () => {
         monotonicTimeNanos: clock.monotonicTimeNanos,
         sleep: (duration) => clock.sleep(duration),
       }
-      yield* Effect.provideService(ClockWatch.watch("10 millis"), Clock.Clock, wrong)
+      yield* ClockWatch.watch("10 millis").pipe(
+        Effect.provideService(Clock.Clock, wrong),
+        Effect.provideService(Database, mayBeAway),
+      )
       /** Several comparisons later, each of two readings. */
       const settled = Effect.suspend(() => {
         const before = state.readings
@@ -41,9 +52,14 @@ describe("ClockWatch.watch", () => {
       for (const ahead of [0, 0.9 * minute, 600.4 * minute, 0, -10.001 * minute, -0.9 * minute]) {
         state.ahead = ahead
         yield* settled
+        // That says nothing of the clocks.
+        state.isAway = true
+        yield* settled
+        state.isAway = false
+        yield* settled
       }
       const warned = (what: string) =>
-        `Warn: the clock of this machine is ${what} that of PostgreSQL; set the wrong one: sign-ins and stores refuse a machine whose clock is wrong`
+        `Warn: the clock of this machine is ${what} that of PostgreSQL; correct the one that is wrong: sign-ins and stores refuse a machine whose clock is wrong`
       assert.deepStrictEqual(lines, [warned("10h 24s ahead of"), again, warned("10m behind"), again])
     }).pipe(Effect.scoped, Effect.provide([sharedServer, Logger.layer([logger])]))
   })

@@ -30,7 +30,7 @@ const failing = Effect.gen(function* () {
 const first = (name: string, why = "the secret has expired") =>
   `${name}: collector ${name} failed and is started again: ${why}`
 
-const others = (who: string) => `: ${who} failed for the same reason and are started again: the secret has expired`
+const others = (who: string) => `: ${who} failed for the same reason and will be restarted: the secret has expired`
 
 describe("Together.make", () => {
   it.effect("says in one line which others fail for the reason of the first", () =>
@@ -48,6 +48,31 @@ describe("Together.make", () => {
       yield* Fiber.interruptAll(fibers)
       yield* start("a")
       assert.deepStrictEqual(lines.slice(4), [first("a")])
+    }),
+  )
+
+  it.effect("counts none as another that says the same again", () =>
+    Effect.gen(function* () {
+      const { say } = yield* Together.make
+      const heard: Array<string> = []
+      const hear = (line: string) => Effect.sync(() => void heard.push(line))
+      for (const name of ["a", "a", "b", "b"]) yield* say("why", name, hear(name), hear)
+      assert.deepStrictEqual(heard.splice(0), ["a", "a", "b"])
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual(heard, ["1 more (b)"])
+    }),
+  )
+
+  it.effect("names the others also where the first is interrupted while it speaks", () =>
+    Effect.gen(function* () {
+      const { say } = yield* Together.make
+      const heard: Array<string> = []
+      const hear = (line: string) => Effect.sync(() => void heard.push(line))
+      const first = yield* Effect.forkChild(say("why", "a", Effect.yieldNow, hear), { startImmediately: true })
+      yield* Fiber.interrupt(first)
+      yield* say("why", "b", hear("b"), hear)
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual(heard, ["1 more (b)"])
     }),
   )
 })

@@ -136,9 +136,9 @@ export class Unfinished extends Schema.Class<Unfinished>("@live-response/core/Fl
  * **Details**
  *
  * `started` counts all sessions, those of earlier runs included. Each of them is `succeeded`, `failed` or, if it may still be
- * in progress, `unfinished`. `notStarted` counts machines without a session, or with one that is not known. `errors` are the messages of sessions that failed,
- * each with the number of its sessions. `earlier` is the number of sessions that finished in an earlier run, if there are any.
- * The command line sets both.
+ * in progress, `unfinished`. `notStarted` counts machines without a session, or with one that is not known. `errors` are the messages
+ * of sessions that failed, each with the number of its sessions. `earlier` is the number of sessions that finished in an earlier
+ * run, if there are any. The command line sets both.
  *
  * @since 0.1.0
  * @category events

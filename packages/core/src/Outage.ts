@@ -23,7 +23,7 @@ export interface Outage<E> {
 }
 
 /**
- * What is done when an outage starts, with its first failure, and when it ends.
+ * What is done when an outage starts, with its first failure, and when it ends. Neither is interrupted.
  *
  * @since 0.1.0
  * @category options
@@ -41,19 +41,21 @@ export interface Options<E> {
  */
 export const make = <E>({ onEnd, onStart }: Options<E>): Outage<E> => {
   let isFailing = false
+  const end = Effect.suspend(() => {
+    if (!isFailing) return Effect.void
+    isFailing = false
+    return onEnd
+  }).pipe(Effect.uninterruptible)
   return {
     isFailing: () => isFailing,
+    // An interruption after the change would leave it unreported.
     failed: (error) =>
       Effect.suspend(() => {
         if (isFailing) return Effect.void
         isFailing = true
         return onStart(error)
-      }),
-    works: Effect.suspend(() => {
-      if (!isFailing) return Effect.void
-      isFailing = false
-      return onEnd
-    }),
+      }).pipe(Effect.uninterruptible),
+    works: Effect.suspend(() => (isFailing ? end : Effect.void)),
   }
 }
 

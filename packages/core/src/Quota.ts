@@ -235,7 +235,7 @@ export interface MakeOptions {
  * @category constructors
  */
 export const make = (options: MakeOptions): Effect.Effect<Service, QuotaStoreError, QuotaStore | Scope.Scope> =>
-  makeReporting(options, () => Effect.void)
+  Effect.flatMap(EndsSeries, (endsSeries) => makeReporting({ ...options, endsSeries }, () => Effect.void))
 
 /** Takes a permit from the log, and waits on where the schedule has finished. */
 const acquiring = (log: CallLog, schedule: Settings["quota"]): Effect.Effect<Permit, QuotaStoreError> =>
@@ -267,17 +267,17 @@ const started = <A, E, R>(
 
 /** Makes a quota that also reports its pauses to its parent. */
 const makeReporting = Effect.fnUntraced(function* (
-  options: MakeOptions,
+  options: MakeOptions & { readonly endsSeries: boolean },
   report: (duration: Duration.Duration) => Effect.Effect<unknown>,
 ): Effect.fn.Return<Service, QuotaStoreError, QuotaStore | Scope.Scope> {
-  const { owner, windows } = options
+  const { endsSeries, owner, windows } = options
   const name = owner === undefined ? options.name : `${owner} ${options.name}`
   const store = yield* QuotaStore
   const timing = yield* Timing
   const scope = yield* Effect.scope
   const metered = QuotaMetrics.make(options.name, name, windows)
   // Added first, so run last: what ends with the scope updates them.
-  if (yield* EndsSeries) yield* Effect.addFinalizer(() => metered.remove)
+  if (endsSeries) yield* Effect.addFinalizer(() => metered.remove)
   const lease = Duration.times(Duration.fromInputUnsafe(timing.headTimeout), 2)
   const log = OwnCalls.beside(yield* untilItAnswers(store.open({ name, windows, lease })), windows)
   const pauses = yield* PubSub.sliding<Pause>(16)
@@ -325,10 +325,9 @@ const makeReporting = Effect.fnUntraced(function* (
       ({ name, windows }) =>
         JSON.stringify([name, ...windows.map(({ duration, limit }) => [limit, Duration.toMillis(duration)])]),
       ({ name, windows }) =>
-        makeReporting({ name, windows, owner }, (duration) => PubSub.publish(pauses, { duration, api: name })).pipe(
-          Effect.provideService(QuotaStore, store),
-          Effect.provideService(Scope.Scope, scope),
-        ),
+        makeReporting({ ...options, name, windows }, (duration) =>
+          PubSub.publish(pauses, { duration, api: name }),
+        ).pipe(Effect.provideService(QuotaStore, store), Effect.provideService(Scope.Scope, scope)),
     ),
     pauses: Stream.fromPubSub(pauses),
   }

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Outage from "@live-response/core/Outage"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Logger from "effect/Logger"
 
 describe("Outage", () => {
@@ -17,4 +18,16 @@ describe("Outage", () => {
       assert.deepStrictEqual(lines, ["Warn: it refused", "Info: it is read again", "Warn: it refused"])
     }).pipe(Effect.provide(Logger.layer([logger])))
   })
+
+  it.effect("reports what has changed even if the one that found out is interrupted meanwhile", () =>
+    Effect.gen(function* () {
+      const reports: Array<string> = []
+      const report = (what: string) => Effect.andThen(Effect.yieldNow, () => Effect.sync(() => void reports.push(what)))
+      const { failed, works } = Outage.make<string>({ onStart: report, onEnd: report("it works again") })
+      for (const change of [failed("it refused"), works]) {
+        yield* Fiber.interrupt(yield* Effect.forkChild(change, { startImmediately: true }))
+      }
+      assert.deepStrictEqual(reports, ["it refused", "it works again"])
+    }),
+  )
 })

@@ -557,18 +557,22 @@ describe("Quota", () => {
   )
 
   it.effect.each([
-    { endsSeries: false, left: ["one test", "two test"] },
-    { endsSeries: true, left: ["two test"] },
+    { endsSeries: false, left: ["one other", "one test", "two other", "two test"] },
+    { endsSeries: true, left: ["two other", "two test"] },
   ])("has series of each owner, and one histogram of all: $left are left when one ends", ({ endsSeries, left }) =>
     Effect.gen(function* () {
-      const use = Effect.fnUntraced(function* (owner: string) {
-        const quota = yield* Quota.make({ name: "test", owner, windows: toWindows([{ limit: 2, millis: 1000 }]) })
-        yield* quota.withPermit(Effect.void)
-        yield* quota.throttled(Duration.zero)
-        yield* quota.status
+      const windows = toWindows([{ limit: 2, millis: 1000 }])
+      const use = Effect.fnUntraced(function* (owner: string, endsSeries: boolean) {
+        const made = Quota.make({ name: "test", owner, windows })
+        const quota = yield* Effect.provideService(made, Quota.EndsSeries, endsSeries)
+        for (const each of [quota, yield* quota.ofApi({ name: "other", windows })]) {
+          yield* each.withPermit(Effect.void)
+          yield* each.throttled(Duration.zero)
+          yield* each.status
+        }
       })
-      yield* use("two")
-      yield* Effect.scoped(use("one")).pipe(Effect.provideService(Quota.EndsSeries, endsSeries))
+      yield* use("two", false)
+      yield* Effect.scoped(use("one", endsSeries))
       const series = (yield* Metric.snapshot).filter(({ id }) => id.startsWith("live_response.quota."))
       const ofOwners = series.filter(({ type }) => type !== "Histogram")
       for (const owner of left) {
@@ -584,7 +588,7 @@ describe("Quota", () => {
       const histograms = series.filter(({ type }) => type === "Histogram")
       assert.deepStrictEqual(
         histograms.map(({ attributes }) => attributes?.["api"]),
-        ["test"],
+        ["test", "other"],
       )
     }).pipe(
       Effect.scoped,

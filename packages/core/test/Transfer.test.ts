@@ -841,11 +841,17 @@ describe("Transfer: an answer that is not from the storage", () => {
     }).pipe(Effect.provide(layerOver(layer)))
   })
 
-  it.effect("has the rest of a result that begins as a page does, from the storage", () => {
-    const content = utf8("{<p> }")
-    const { layer } = scripted(
+  it.effect.each([
+    { what: "whose rest begins as a page does", text: "{<p> }" },
+    { what: "whose first byte is held back, and then breaks", text: "<Obj/>" },
+  ])("resumes a result $what", ({ text }) => {
+    const content = utf8(text)
+    const { layer, requests } = scripted(
       linkAnswer,
-      HttpServerResponse.stream(Stream.make(content.subarray(0, 1)), { contentLength: 6, headers: { etag: '"a"' } }),
+      HttpServerResponse.stream(Stream.concat(Stream.make(content.subarray(0, 1)), Stream.fail("broken")), {
+        contentLength: 6,
+        headers: { etag: '"a"' },
+      }),
       HttpServerResponse.uint8Array(content.subarray(1), {
         status: 206,
         headers: { etag: '"a"', "content-range": "bytes 1-5/6" },
@@ -853,6 +859,7 @@ describe("Transfer: an answer that is not from the storage", () => {
     )
     return Effect.gen(function* () {
       assert.deepStrictEqual(placed(yield* inVirtualTime(chunksOf())), Array.from(content))
+      assert.strictEqual(requests[2]?.request.headers.range, "bytes=1-")
     }).pipe(Effect.provide(layerOver(layer)))
   })
 

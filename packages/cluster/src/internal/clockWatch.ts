@@ -27,19 +27,17 @@ const ahead = Effect.gen(function* () {
   return Math.max(asked - now, 0) + Math.min(answered - now, 0)
 })
 
-/** Fails with the difference where that is too large. A database that does not answer is reported by itself. */
-const compare = Effect.flatMap(
-  Effect.orElseSucceed(ahead, () => undefined),
-  (difference) => {
-    if (difference === undefined) return Effect.void
-    return Math.abs(difference) > Duration.toMillis(tolerated) ? Effect.fail(difference) : Effect.void
-  },
+/** Fails with the difference where that is too large. */
+const compare = Effect.flatMap(ahead, (difference) =>
+  Math.abs(difference) > Duration.toMillis(tolerated) ? Effect.fail(difference) : Effect.void,
 )
 
-const describe = (difference: number): string => {
-  const seconds = Duration.seconds(Math.round(Math.abs(difference) / 1000))
-  const side = difference > 0 ? "ahead of" : "behind"
-  return `the clock of this machine is ${Duration.format(seconds)} ${side} that of PostgreSQL; set the wrong one: sign-ins and stores refuse a machine whose clock is wrong`
+/** A database that does not answer is reported by itself, and says nothing of the clocks. */
+const describe = (problem: Effect.Error<typeof compare>): string | undefined => {
+  if (typeof problem !== "number") return undefined
+  const seconds = Duration.seconds(Math.round(Math.abs(problem) / 1000))
+  const side = problem > 0 ? "ahead of" : "behind"
+  return `the clock of this machine is ${Duration.format(seconds)} ${side} that of PostgreSQL; correct the one that is wrong: sign-ins and stores refuse a machine whose clock is wrong`
 }
 
 /** Warns once while the clocks differ by more than a minute, until the scope closes. */

@@ -51,7 +51,7 @@ export const untilItEnds = <E, R>(
         const { say } = yield* Together
         const one = Effect.logError(`${name} failed and is started again`, cause)
         yield* say(why, label, one, (who) =>
-          Effect.logError(`${who} failed for the same reason and are started again`, cause),
+          Effect.logError(`${who} failed for the same reason and will be restarted`, cause),
         )
       })
     const attempt = Effect.suspend(() => {
