@@ -50,4 +50,19 @@ describe("Together.make", () => {
       assert.deepStrictEqual(lines.slice(4), [first("a")])
     }),
   )
+
+  it.effect("says who the others are even if the work of the first is interrupted meanwhile", () =>
+    Effect.gen(function* () {
+      const lines: Array<string> = []
+      const { say } = yield* Together.make
+      const line = (text: string) => Effect.sync(() => void lines.push(text))
+      const first = yield* Effect.forkScoped(say("key", "a", Effect.andThen(line("a"), Effect.yieldNow), line), {
+        startImmediately: true,
+      })
+      yield* Fiber.interrupt(first)
+      yield* say("key", "b", line("b"), line)
+      yield* TestClock.adjust("6 seconds")
+      assert.deepStrictEqual(lines, ["a", "1 more (b)"])
+    }),
+  )
 })

@@ -59,7 +59,8 @@ export const make = Effect.gen(function* () {
         // The line of the others is not of the tenant that was the first.
         const saying = Effect.provideService(sayOthers(key, others), References.CurrentLogAnnotations, {})
         return Effect.andThen(one, Effect.asVoid(Effect.forkIn(saying, scope)))
-      }),
+        // Work that is interrupted here would leave a key whose names nobody logs.
+      }).pipe(Effect.uninterruptible),
   }
   return service
 })
