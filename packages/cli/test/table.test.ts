@@ -68,8 +68,15 @@ describe("a table", () => {
   })
 
   it("shows a machine by the first label of its name where the whole has no space", () => {
-    const names = ["ws-5.corp.contoso.com", "ws-5", "10.0.0.5", "1e5bc9d7e413ddd7902c2932e418702b84d0cc07"]
-    assert.deepStrictEqual(names.map(MachineNames.shorten), ["ws-5", "ws-5", "10.0.0.5", "1e5b…d0cc07"])
+    const names = [
+      "ws-5.corp.contoso.com",
+      "ws-5",
+      "10.0.0.5",
+      "1e5bc9d7e413ddd7902c2932e418702b84d0cc07",
+      ".ws",
+      " .ws",
+    ]
+    assert.deepStrictEqual(names.map(MachineNames.shorten), ["ws-5", "ws-5", "10.0.0.5", "1e5b…d0cc07", ".ws", " .ws"])
     const columns: ReadonlyArray<Table.Column<string>> = [
       { title: "ID", width: 8, leastWidth: 4, isLast: true, text: () => "12345678" },
       { title: "NAME", width: 30, leastWidth: 10, text: (name) => name, short: MachineNames.shorten },

@@ -91,7 +91,7 @@ const checkDirectory = (directory: string) =>
   FileSystem.FileSystem.use((fs) => fs.readDirectory(directory)).pipe(
     Effect.mapError((error) => {
       const detail = `it can't be read as the directory of credentials (${StoreError.describe(error)}); mount it there, or name another one in LIVE_RESPONSE_CREDENTIALS`
-      return new StoreError.StoreError({ path: directory, problem: "Failed", detail })
+      return new StoreError.StoreError({ path: SecretFile.nameOf(directory), problem: "Failed", detail })
     }),
   )
 

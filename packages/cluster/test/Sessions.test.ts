@@ -12,14 +12,14 @@ startServer()
 
 const connect = Effect.flatMap(PostgresServer, ({ runner }) => Connections.connect({ url: runner }))
 
-/** A pooler of transactions: a connection has a session for each transaction, the one that was used last if that is free. */
-const pooler = (sessions: ReadonlyArray<Connection>) => {
+/** A pooler of transactions: a connection has a session for each transaction, the free one that was used last, or first. */
+const pooler = (sessions: ReadonlyArray<Connection>, next: "last" | "first" = "last") => {
   const free = sessions.slice()
   const connection = (): Connection => {
     let own: Connection | undefined
     const run = <A, E>(use: (session: Connection) => Effect.Effect<A, E>, isLast: boolean) =>
       Effect.suspend(() => {
-        const session = own ?? free.pop()
+        const session = own ?? (next === "last" ? free.pop() : free.shift())
         if (session === undefined) return Effect.die("no session is free")
         own = isLast ? undefined : session
         return Effect.ensuring(
@@ -48,6 +48,7 @@ describe("Sessions.areShared", () => {
       const sessions = yield* Effect.all([client.reserve, client.reserve])
       assert.isTrue(yield* Sessions.areShared(pooler(sessions)))
       assert.isTrue(yield* Sessions.areShared(pooler(sessions.slice(1))))
+      assert.isTrue(yield* Sessions.areShared(pooler(sessions, "first")))
     }).pipe(Effect.scoped, Effect.provide(Layer.merge(sharedServer, Reactivity.layer))),
   )
 

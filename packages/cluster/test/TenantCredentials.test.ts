@@ -15,6 +15,7 @@ import * as Simulator from "@live-response/core/testing/Simulator"
 import * as NodePlatform from "@live-response/node/NodePlatform"
 import * as Certificate from "@live-response/node/testing/Certificate"
 import * as SimulatorServer from "@live-response/node/testing/SimulatorServer"
+import * as ConfigProvider from "effect/ConfigProvider"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HttpServer from "effect/http/HttpServer"
@@ -203,6 +204,28 @@ describe("TenantCredentials", () => {
       )
       assert.deepInclude(gone.printed, { error: "Missing" }, gone.output)
       assert.include(gone.output, "this runner has no such managed identity")
+    }),
+  )
+})
+
+describe("TenantCredentials.layerConfig", () => {
+  const start = (directory: string) =>
+    Layer.build(TenantCredentials.layerConfig).pipe(
+      Effect.scoped,
+      Effect.flip,
+      Effect.provide([
+        NodeFileSystem.layer,
+        NodePath.layer,
+        ConfigProvider.layer(ConfigProvider.fromUnknown({ LIVE_RESPONSE_CREDENTIALS: directory })),
+      ]),
+    )
+
+  it.effect("names a directory that can't be read, unless it looks like a secret", () =>
+    Effect.gen(function* () {
+      assert.include((yield* start("/absent/credentials")).message, "/absent/credentials: it can't be read")
+      const { message } = yield* start("x8Q~ThisIsA1SecretOfAnApp")
+      assert.include(message, "(a name that is not shown, because it looks like the secret itself): it can't be read")
+      assert.notInclude(message, "ThisIsA1Secret")
     }),
   )
 })

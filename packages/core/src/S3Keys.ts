@@ -22,6 +22,7 @@ import * as SecureUrl from "./internal/secureUrl.ts"
 import { elementOf, unescapeXml } from "./internal/objectRequest.ts"
 import type { KeySource } from "./S3ObjectStore.ts"
 import * as SecretFile from "./SecretFile.ts"
+import * as UrlPassword from "./UrlPassword.ts"
 import * as StoreError from "./StoreError.ts"
 import { Timing } from "./Timing.ts"
 
@@ -57,12 +58,22 @@ const readToken = (path: string) =>
     missing(`can't read ${SecretFile.nameOf(path)} (${StoreError.describe(error)})`),
   )
 
-/** Where the agents of containers answer, in plain http: on ECS, and on EKS. The network of the host ends there. */
-const agentHosts = ["169.254.170.2", "169.254.170.23", "[fd00:ec2::23]"]
+/**
+ * Where the agents of containers answer, in plain http: on ECS, and on EKS. The network of the host ends there.
+ *
+ * **When to use**
+ *
+ * In a transport: a request to these hosts has a token, and must not pass a proxy.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const agentHosts: ReadonlyArray<string> = ["169.254.170.2", "169.254.170.23", "[fd00:ec2::23]"]
 
 /** Checks an address before a token is sent there. The message leaves the address out, because it may hold a secret. */
 const checkEndpoint = (endpoint: string, variable: string, plainHosts: ReadonlyArray<string>) => {
-  if (Option.isSome(SecureUrl.parse(endpoint, plainHosts))) return Effect.void
+  const url = SecureUrl.parse(endpoint, plainHosts)
+  if (Option.exists(url, (url) => !UrlPassword.mayBeHost(url))) return Effect.void
   const plain = ["127.0.0.1", "[::1]", "localhost", ...plainHosts].join(", ")
   return Effect.fail(
     missing(`${variable} is not an https URL without a user or a password (plain http is for ${plain} alone)`),

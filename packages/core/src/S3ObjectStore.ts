@@ -80,6 +80,14 @@ const startsOver = new Set(["NoSuchUpload", "ConditionalRequestConflict"])
 
 const isOk = ({ code, status }: ObjectRequest.Answer) => status === 200 && code === undefined
 
+/** An object is stored. What a gateway says in place of the store has no ETag. */
+const isStored = (answer: ObjectRequest.Answer) =>
+  isOk(answer) && (answer.headers["etag"] !== undefined || answer.text.trim() === "")
+
+/** An object of parts is stored. */
+const isCompleted = (answer: ObjectRequest.Answer) =>
+  isOk(answer) && (answer.text.includes("CompleteMultipartUploadResult") || answer.text.trim() === "")
+
 /** `If-None-Match: *` was not fulfilled. */
 const isTaken = ({ status }: ObjectRequest.Answer) => status === 412
 
@@ -112,7 +120,7 @@ const createWhole = <E, R>(creator: ObjectUpload.Creator, path: string, content:
         [sha256Header]: content.sha256,
       }
       const request = { ...creator.requestOf(path), method: "PUT" as const, body: bytes, headers }
-      return outcomeOf(yield* creator.client.send(request, (answer) => isOk(answer) || isTaken(answer)))
+      return outcomeOf(yield* creator.client.send(request, (answer) => isStored(answer) || isTaken(answer)))
     }),
   )
 
@@ -162,7 +170,7 @@ const complete = Effect.fnUntraced(function* (
   }
   const answer = yield* client.send(
     request,
-    (answer) => isOk(answer) || isTaken(answer) || startsOver.has(answer.code ?? ""),
+    (answer) => isCompleted(answer) || isTaken(answer) || startsOver.has(answer.code ?? ""),
   )
   const { code = "", status } = answer
   if (!startsOver.has(code)) return outcomeOf(answer)

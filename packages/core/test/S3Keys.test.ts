@@ -37,6 +37,7 @@ const insecure = [
   "http://169.254.170.2.example/keys",
   "http://[fd00:ec2::254]/keys",
   "http://user:secret@169.254.170.2/keys",
+  "https://geheim/word@sts.amazonaws.com/",
   "ftp://169.254.170.2/keys",
   "169.254.170.2/keys",
 ]

@@ -21,11 +21,20 @@ const beginning = Stream.make(new TextEncoder().encode("he"))
 const whole = answer(Stream.make(new TextEncoder().encode("hello")))
 
 /** A store that gives these answers. */
-const storeOf = (answers: ReadonlyArray<HttpServerResponse.HttpServerResponse>, attempts: number) => {
+const storeOf = (
+  answers: ReadonlyArray<HttpServerResponse.HttpServerResponse>,
+  attempts: number,
+  partSize?: number,
+) => {
   const { layer, requests } = scripted(...answers)
   const objectStore = Schedule.upTo(Schedule.spaced("1 second"), { times: attempts - 1 })
   const keys = { accessKeyId: "AKIDEXAMPLE", secretAccessKey: Redacted.make("secret") }
-  const store = S3ObjectStore.layer({ bucket: "b", region: "eu-west-1", keys: { current: Effect.succeed(keys) } })
+  const store = S3ObjectStore.layer({
+    bucket: "b",
+    region: "eu-west-1",
+    keys: { current: Effect.succeed(keys) },
+    partSize,
+  })
   return { layer: Layer.provide(store, [layer, Timing.layer({ objectStore })]), requests }
 }
 
@@ -76,8 +85,11 @@ describe("S3ObjectStore.layer: a page in place of the store's answer", () => {
     sha256: "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824",
     stream: Stream.make(new TextEncoder().encode("hello")),
   }
-  const put = (answer: HttpServerResponse.HttpServerResponse) =>
-    ObjectStore.ObjectStore.use(({ put }) => put("a/0.bin", content)).pipe(Effect.provide(storeOf([answer], 1).layer))
+  /** Several answers are those to an upload of parts, here of one. */
+  const put = (...answers: ReadonlyArray<HttpServerResponse.HttpServerResponse>) =>
+    ObjectStore.ObjectStore.use(({ put }) => put("a/0.bin", content)).pipe(
+      Effect.provide(storeOf(answers, 1, answers.length > 1 ? 4 : undefined).layer),
+    )
 
   it.effect.each(["text/html", "application/octet-stream"])(
     "does not say that an object is stored: %s",
@@ -92,9 +104,30 @@ describe("S3ObjectStore.layer: a page in place of the store's answer", () => {
       }),
   )
 
-  it.effect("may be nothing, as the store answers", () =>
+  it.effect("does not say so either if it is only text", () =>
     Effect.gen(function* () {
-      assert.strictEqual(yield* inVirtualTime(put(HttpServerResponse.empty({ status: 200 }))), "stored")
+      const error = yield* inVirtualTime(Effect.flip(put(HttpServerResponse.text("Blocked by policy 7"))))
+      assert.include(error.message, "a/0.bin: an unexpected answer (status 200); check the address of the object store")
+    }),
+  )
+
+  it.effect("does not say that an object of parts is stored", () =>
+    Effect.gen(function* () {
+      const started = HttpServerResponse.text("<UploadId>1</UploadId>")
+      const part = HttpServerResponse.empty({ status: 200, headers: { etag: '"1"' } })
+      const blocked = HttpServerResponse.text("Blocked by policy 7")
+      const aborted = HttpServerResponse.empty({ status: 204 })
+      const error = yield* inVirtualTime(Effect.flip(put(started, part, blocked, aborted)))
+      assert.include(error.message, "a/0.bin: an unexpected answer (status 200); check the address of the object store")
+    }),
+  )
+
+  it.effect.each([
+    HttpServerResponse.empty({ status: 200 }),
+    HttpServerResponse.text("<Stored/>", { headers: { etag: '"5d41402abc4b2a76b9719d911017c592"' } }),
+  ])("may be nothing, or anything with an ETag, as stores answer", (answer) =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* inVirtualTime(put(answer)), "stored")
     }),
   )
 })

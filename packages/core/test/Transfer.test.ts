@@ -805,6 +805,9 @@ describe("Transfer: an answer that is not from the storage", () => {
     { name: "after a byte order mark", content: utf8("\ufeff<html lang=en>") },
     { name: "in UTF-16", content: utf16(html) },
     { name: "that is a script alone", content: utf8('<script>top.location="http://192.0.2.1/"</script>') },
+    { name: "that leads to another one", content: utf8('<meta http-equiv="refresh" content="0;url=//192.0.2.1/">') },
+    { name: "without a head", content: utf8("<center><h1>403 Forbidden</h1></center>") },
+    { name: "whose type is on several lines", content: utf8("<!DOCTYPE\n    html\n    PUBLIC>") },
     { name: "after a comment", content: utf8("<!-- gateway --><html>") },
     { name: "in XML", content: utf8('<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml">') },
   ])("is not stored as a result although only its content says that it is a page: $name", ({ content, headers }) => {

@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process"
 import { readFileSync } from "node:fs"
 import { createServer, type RequestListener, type ServerResponse } from "node:http"
 import { createServer as createTlsServer, type ServerOptions as TlsOptions } from "node:https"
-import { connect as connectTo, createServer as createSocketServer, type Server, type Socket } from "node:net"
+import net, { connect as connectTo, createServer as createSocketServer, type Server, type Socket } from "node:net"
 import { join } from "node:path"
 import { inspect } from "node:util"
 import { setFlagsFromString } from "node:v8"
@@ -21,6 +21,7 @@ import * as Quota from "@live-response/core/Quota"
 import * as QuotaStore from "@live-response/core/QuotaStore"
 import { Reporter } from "@live-response/core/Reporter"
 import * as ResultStore from "@live-response/core/ResultStore"
+import * as S3Keys from "@live-response/core/S3Keys"
 import * as Timing from "@live-response/core/Timing"
 import * as Simulator from "@live-response/core/testing/Simulator"
 import * as Transfer from "@live-response/core/Transfer"
@@ -357,6 +358,35 @@ describe("NodeTransport: proxies", () => {
       assert.deepInclude(reasonOf(error), { _tag: "Unreachable", kind: "proxy" })
       assert.include(error.message, "HTTPS_PROXY=http://user:password@host:port")
       assert.strictEqual(proxy.asked(), 1)
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("do not get the token for the agent of a container, which is in plain http", () =>
+    Effect.gen(function* () {
+      const proxy = yield* refusingProxy(407)
+      const base = yield* serve((_, response) => response.writeHead(418).end())
+      const connected: Array<string> = []
+      // Tests connect to nothing beyond loopback.
+      const connect = vi.spyOn(net, "connect").mockImplementation((options) => {
+        connected.push(Predicate.hasProperty(options, "host") ? String(options.host) : "")
+        return connectTo(Number(new URL(base).port), "127.0.0.1")
+      })
+      yield* Effect.addFinalizer(() => Effect.sync(() => connect.mockRestore()))
+      for (const [host, NO_PROXY] of S3Keys.agentHosts.flatMap(
+        (host) =>
+          [
+            [host, ""],
+            [host, ".contoso.com"],
+          ] as const,
+      )) {
+        const { status } = yield* HttpClient.get(`http://${host}/v1/credentials`).pipe(
+          Effect.provide(Layer.provide(NodeTransport.layer, inEnvironment({ HTTP_PROXY: proxy.address, NO_PROXY }))),
+        )
+        assert.strictEqual(status, 418)
+      }
+      const twice = ["169.254.170.2", "169.254.170.23", "fd00:ec2::23"].flatMap((host) => [host, host])
+      assert.deepStrictEqual(connected, twice)
+      assert.strictEqual(proxy.asked(), 0)
     }).pipe(Effect.scoped),
   )
 

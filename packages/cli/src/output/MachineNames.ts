@@ -13,7 +13,10 @@ export const shortenId = (id: string): string => `${id.slice(0, 4)}…${id.slice
 /** A machine for where there is no space for all of it: the first label of its DNS name, because domains are what machines share. */
 export const shorten = (machine: string): string => {
   if (/^[0-9a-f]{40}$/.test(machine)) return shortenId(machine)
-  return /^[\d.]+$/.test(machine) ? machine : (machine.split(".", 1)[0] ?? machine)
+  if (/^[\d.]+$/.test(machine)) return machine
+  const [label = ""] = machine.split(".", 1)
+  // A machine may name itself, such as with a dot at the beginning, and must not vanish.
+  return label.trim() === "" ? machine : label
 }
 
 export const make = (): MachineNames => {

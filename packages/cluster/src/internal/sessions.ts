@@ -8,18 +8,22 @@ import type { SqlError } from "effect/sql/SqlError"
 const backendOf = (connection: Connection) =>
   Effect.map(connection.executeValuesUnprepared("select pg_backend_pid()", []), ([row]) => row?.[0])
 
-/** A pooler gives the session that was used last to the next transaction, which may be one of another program. */
+/** A pooler may give a session to a transaction of another program meanwhile. */
 const tries = 3
 
 /**
  * Whether a pooler gives the session of a connection to another connection between two transactions, as PgBouncer does with
- * `pool_mode = transaction`: the second connection begins a transaction, for which it needs a session of its own.
+ * `pool_mode = transaction`.
+ *
+ * Where it gives the session that was used last, the second connection gets that of the first one for a transaction. Where it gives
+ * all of them in turn (`server_round_robin = 1`), the first connection gets another one each time.
  */
 export const areShared = (sql: Pick<SqlClient, "reserve">): Effect.Effect<boolean, SqlError> =>
   Effect.gen(function* () {
     const one = yield* sql.reserve
     const other = yield* sql.reserve
     const backend = yield* backendOf(one)
+    if ((yield* backendOf(one)) !== backend) return true
     const during = Effect.gen(function* () {
       if ((yield* backendOf(other)) === backend) return true
       return (yield* backendOf(one)) !== backend

@@ -1,5 +1,6 @@
 /** The proxy variables of the environment, as other programs read them. */
 import type { ClientSecretCredentialOptions } from "@azure/identity"
+import * as S3Keys from "@live-response/core/S3Keys"
 import * as UrlPassword from "@live-response/core/UrlPassword"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
@@ -42,11 +43,13 @@ const either = (name: string) =>
 
 const proxy = (name: string) => Config.mapEffect(either(name), ({ name, text }) => proxyOf(name, text))
 
-/** The variables. An empty text stands for one that is not set. */
+/** The variables. An empty text stands for one that is not set. `noProxy` also has the agents, which get a token in plain http. */
 export const variables = Config.all({
   httpProxy: proxy("HTTP_PROXY"),
   httpsProxy: proxy("HTTPS_PROXY"),
-  noProxy: Config.map(either("NO_PROXY"), ({ text }) => text),
+  noProxy: Config.map(either("NO_PROXY"), ({ text }) =>
+    [text, ...S3Keys.agentHosts].filter((entry) => entry !== "").join(","),
+  ),
 })
 
 /** The proxy of a sign-in, which is over TLS, in the form of `@azure/identity`, which reads `NO_PROXY` itself. */
