@@ -43,7 +43,7 @@ describe("ClockWatch.watch", () => {
         yield* settled
       }
       const warned = (what: string) =>
-        `Warn: the clock of this machine is ${what} that of PostgreSQL; set the wrong one: sign-ins and stores refuse a machine whose clock is wrong`
+        `Warn: the clock of this machine is ${what} that of PostgreSQL; correct whichever is wrong: sign-ins and stores refuse a machine whose clock is wrong`
       assert.deepStrictEqual(lines, [warned("10h 24s ahead of"), again, warned("10m behind"), again])
     }).pipe(Effect.scoped, Effect.provide([sharedServer, Logger.layer([logger])]))
   })

@@ -39,7 +39,7 @@ const compare = Effect.flatMap(
 const describe = (difference: number): string => {
   const seconds = Duration.seconds(Math.round(Math.abs(difference) / 1000))
   const side = difference > 0 ? "ahead of" : "behind"
-  return `the clock of this machine is ${Duration.format(seconds)} ${side} that of PostgreSQL; set the wrong one: sign-ins and stores refuse a machine whose clock is wrong`
+  return `the clock of this machine is ${Duration.format(seconds)} ${side} that of PostgreSQL; correct whichever is wrong: sign-ins and stores refuse a machine whose clock is wrong`
 }
 
 /** Warns once while the clocks differ by more than a minute, until the scope closes. */
