@@ -43,6 +43,15 @@ describe("a collected file of the sample data", () => {
 })
 
 describe("the sample data", () => {
+  it("has scripts that print the machine that their session was on", () => {
+    const names = SampleData.machines(2).map(({ name = "" }) => name.replace(".example.com", "").toUpperCase())
+    for (const { ref, result } of SampleData.results(30, 2)) {
+      if (!(result.content instanceof Uint8Array)) continue
+      const session = Number.parseInt(ref.machineActionId.slice(-12), 16)
+      assert.include(new TextDecoder().decode(result.content), `Host: ${names[session % 2]}`)
+    }
+  })
+
   it("needs no memory for the contents of five thousand results", () => {
     const before = process.memoryUsage().arrayBuffers
     const results = SampleData.results(5000)

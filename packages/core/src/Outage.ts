@@ -1,12 +1,13 @@
 /**
- * Reports what is tried again and again once when it starts to fail, and once when it works again.
+ * Reports an outage of something that is retried: once when it starts to fail, and once when it works again. `BatchError.Outage` is
+ * another thing: the error of a batch that gave up.
  *
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
 
 /**
- * Whether something works that is tried again and again, by all who try it.
+ * Whether something that is retried works. All who try it share one.
  *
  * @since 0.1.0
  * @category models
@@ -88,6 +89,11 @@ export const makeLogged = (again: string): Outage<string> =>
 /**
  * Runs an effect that is tried again and again, and logs its outages. `describe` is the line for a failure, or undefined where something
  * else reports it.
+ *
+ * **Gotchas**
+ *
+ * The result neither fails nor has the value of the effect. Keep the function that this returns for all attempts: another one has an
+ * outage of its own, and reports each first failure again.
  *
  * @since 0.1.0
  * @category combinators

@@ -147,7 +147,7 @@ class Uploads {
       this.open.closeUnsafe()
       this.failure = error
       return this.outage.failed(
-        `${messageOf(error)}; results wait until they can be stored, and a link is requested every five minutes at most`,
+        `${messageOf(error)}; results wait until they can be stored, and at most one link is requested every five minutes`,
       )
     })
   }

@@ -16,13 +16,15 @@ const decodeRef = Schema.decodeSync(FromString)
 /** A session of six commands on each machine. */
 const commandsPerMachine = 6
 
-const refAt = (i: number): ResultRef => {
-  const machine = Math.floor(i / commandsPerMachine)
-  return decodeRef(`00000000-5a11-4000-8000-${machine.toString(16).padStart(12, "0")}:${i % commandsPerMachine}`)
-}
+const sessionOf = (i: number): number => Math.floor(i / commandsPerMachine)
 
-const script = (i: number): Uint8Array => {
-  const output = `Host: WS-${String(i).padStart(4, "0")}\\r\\nC:\\\\windows\\\\TEMP\\\\collect.zip\\r\\n${i} MB`
+const refAt = (i: number): ResultRef =>
+  decodeRef(`00000000-5a11-4000-8000-${sessionOf(i).toString(16).padStart(12, "0")}:${i % commandsPerMachine}`)
+
+const shortName = (machine: number): string => `ws-${String(machine).padStart(4, "0")}`
+
+const script = (i: number, machine: number): Uint8Array => {
+  const output = `Host: ${shortName(machine).toUpperCase()}\\r\\nC:\\\\windows\\\\TEMP\\\\collect.zip\\r\\n${i} MB`
   // Every third one is as in Microsoft's own example: not quite JSON, with a line feed and NULs inside the string.
   const text = i % 3 === 0 ? `${output.replace("\\r\\n", "\n")}\\n\\u0000\\u0000` : output
   return new TextEncoder().encode(
@@ -43,14 +45,17 @@ const faults: Record<number, Pick<Simulator.Result, "linkFaults" | "blobFaults">
   54: { linkFaults: [{ fault: "throttle", retryAfter: 3 }] },
 }
 
-/** Results to download. The faults happen once each. Every sixth result is a collected file (gzip). */
-export const results = (count: number): ReadonlyArray<SampleResult> =>
+/**
+ * Results to download, of sessions that were on so many machines in turn. The faults happen once each. Every sixth result is a
+ * collected file (gzip).
+ */
+export const results = (count: number, machines = count): ReadonlyArray<SampleResult> =>
   Array.from({ length: count }, (_, i) => ({
     ref: refAt(i),
     result: {
       ...(i % commandsPerMachine === 5
         ? { content: SampleFile.make(i, 200_000 + i * 30_000), fileName: "collect.zip" }
-        : { content: script(i) }),
+        : { content: script(i, sessionOf(i) % Math.max(1, machines)) }),
       ...faults[i],
     },
   }))
@@ -62,7 +67,7 @@ export const missing: ResultRef = decodeRef("00000000-5a11-4000-8000-fffffffffff
 export const machines = (count: number): ReadonlyArray<Simulator.Machine> =>
   Array.from({ length: count }, (_, i) => ({
     id: i.toString(16).padStart(40, "5a11c0de"),
-    name: `ws-${String(i).padStart(4, "0")}.example.com`,
+    name: `${shortName(i)}.example.com`,
     record: recordOf(i),
     ...problems[i],
   }))

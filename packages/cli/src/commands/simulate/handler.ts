@@ -21,7 +21,7 @@ export interface Options {
 const fault = { on: "blob", faults: [{ fault: "expire" }] }
 
 export const serve = Effect.fnUntraced(function* (options: Options) {
-  const results = SampleData.results(options.results)
+  const results = SampleData.results(options.results, options.machines)
   const machines = SampleData.machines(options.machines)
   const address = yield* SampleService.serve(results, {
     ...options,
