@@ -50,4 +50,15 @@ describe("Together.make", () => {
       assert.deepStrictEqual(lines.slice(4), [first("a")])
     }),
   )
+
+  it.effect("counts one that says the same twice once", () =>
+    Effect.gen(function* () {
+      const lines: Array<string> = []
+      const { say } = yield* Together.make
+      const log = (line: string) => Effect.sync(() => void lines.push(line))
+      for (const name of ["a", "b", "c", "b", "c"]) yield* say("key", name, log(name), log)
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual(lines, ["a", "2 more (b, c)"])
+    }),
+  )
 })

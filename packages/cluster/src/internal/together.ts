@@ -28,21 +28,21 @@ const moment = "5 seconds"
 
 const namedAtMost = 3
 
-const whoOf = (names: ReadonlyArray<string>): string =>
-  `${names.length} more (${names.slice(0, namedAtMost).join(", ")}${names.length > namedAtMost ? ", …" : ""})`
+const whoOf = (names: ReadonlySet<string>): string =>
+  `${names.size} more (${[...names].slice(0, namedAtMost).join(", ")}${names.size > namedAtMost ? ", …" : ""})`
 
 /** Collects lines until the scope closes. */
 export const make = Effect.gen(function* () {
   const scope = yield* Effect.scope
-  /** By key, those that came since the last line. */
-  const waiting = new Map<string, ReadonlyArray<string>>()
+  /** By key, those that came since the last line. A tenant that was lost and taken again meanwhile is one. */
+  const waiting = new Map<string, Set<string>>()
 
   const sayOthers = Effect.fnUntraced(function* (key: string, others: (who: string) => Effect.Effect<void>) {
     for (;;) {
       yield* Effect.sleep(moment)
-      const names = waiting.get(key) ?? []
-      if (names.length === 0) return void waiting.delete(key)
-      waiting.set(key, [])
+      const names = waiting.get(key)
+      if (names === undefined || names.size === 0) return void waiting.delete(key)
+      waiting.set(key, new Set())
       yield* others(whoOf(names))
     }
   })
@@ -52,10 +52,10 @@ export const make = Effect.gen(function* () {
       Effect.suspend(() => {
         const names = waiting.get(key)
         if (names !== undefined) {
-          waiting.set(key, [...names, name])
+          names.add(name)
           return Effect.void
         }
-        waiting.set(key, [])
+        waiting.set(key, new Set())
         // The line of the others is not of the tenant that was the first.
         const saying = Effect.provideService(sayOthers(key, others), References.CurrentLogAnnotations, {})
         return Effect.andThen(one, Effect.asVoid(Effect.forkIn(saying, scope)))
