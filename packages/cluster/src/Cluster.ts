@@ -11,7 +11,7 @@ import type * as Option from "effect/Option"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import type * as Scope from "effect/Scope"
 import type * as Database from "./Database.ts"
-import { type DatabaseError, SharedSessions } from "./DatabaseError.ts"
+import { type DatabaseError, SharedSessions, Unreachable } from "./DatabaseError.ts"
 import * as Connection from "./internal/connection.ts"
 import * as Engine from "./internal/engine.ts"
 import * as Restarts from "./internal/restarts.ts"
@@ -95,8 +95,12 @@ class Connections extends Context.Service<Connections, Effect.Success<ReturnType
 ) {}
 
 /** Fails where the locks of a runner would be those of every program that uses the pooler. */
-const requireOwnSessions = ({ client, failed, fromSqlError }: Connections["Service"]) =>
+const requireOwnSessions = ({ client, failed, fromSqlError, timeout }: Connections["Service"]) =>
   Effect.mapError(Sessions.areShared(client), fromSqlError).pipe(
+    Effect.timeoutOrElse({
+      duration: timeout,
+      orElse: () => Effect.fail(failed(new Unreachable({ description: "no answer in time" }))),
+    }),
     Effect.filterOrFail(
       (areShared) => !areShared,
       () => failed(new SharedSessions({ description: "a runner would lose its locks" })),

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { PostgresServer } from "@live-response/cluster/testing/PostgresServer"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import type { Connection } from "effect/sql/SqlConnection"
 import * as Connections from "../src/internal/connection.ts"
@@ -49,6 +50,19 @@ describe("Sessions.areShared", () => {
       assert.isTrue(yield* Sessions.areShared(pooler(sessions)))
       assert.isTrue(yield* Sessions.areShared(pooler(sessions.slice(1))))
       assert.isTrue(yield* Sessions.areShared(pooler(sessions, "first")))
+    }).pipe(Effect.scoped, Effect.provide(Layer.merge(sharedServer, Reactivity.layer))),
+  )
+
+  it.live("can be interrupted where a pooler has no session for the second connection", () =>
+    Effect.gen(function* () {
+      const { client } = yield* connect
+      const one = yield* client.reserve
+      const waiting: Connection = {
+        ...one,
+        executeUnprepared: (...args) => (args[0] === "begin" ? Effect.never : one.executeUnprepared(...args)),
+      }
+      const answer = yield* Effect.timeoutOption(Sessions.areShared({ reserve: Effect.succeed(waiting) }), "100 millis")
+      assert.isTrue(Option.isNone(answer))
     }).pipe(Effect.scoped, Effect.provide(Layer.merge(sharedServer, Reactivity.layer))),
   )
 

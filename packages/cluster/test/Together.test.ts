@@ -57,7 +57,7 @@ describe("Together.make", () => {
       const heard: Array<string> = []
       const hear = (line: string) => Effect.sync(() => void heard.push(line))
       for (const name of ["a", "a", "b", "b"]) yield* say("why", name, hear(name), hear)
-      assert.deepStrictEqual(heard.splice(0), ["a", "a", "b"])
+      assert.deepStrictEqual(heard.splice(0), ["a", "a"])
       yield* TestClock.adjust("5 seconds")
       assert.deepStrictEqual(heard, ["1 more (b)"])
     }),

@@ -278,6 +278,7 @@ const makeReporting = Effect.fnUntraced(function* (
   const metered = QuotaMetrics.make(options.name, name, windows)
   // Added first, so run last: what ends with the scope updates them.
   if (endsSeries) yield* Effect.addFinalizer(() => metered.remove)
+  yield* metered.start
   const lease = Duration.times(Duration.fromInputUnsafe(timing.headTimeout), 2)
   const log = OwnCalls.beside(yield* untilItAnswers(store.open({ name, windows, lease })), windows)
   const pauses = yield* PubSub.sliding<Pause>(16)

@@ -556,6 +556,23 @@ describe("Quota", () => {
     }).pipe(Effect.provideService(Metric.MetricRegistry, new Map())),
   )
 
+  it.effect(
+    "counts zero throttled calls before the first: Prometheus sees no increase in a series that starts with one",
+    () =>
+      Effect.gen(function* () {
+        yield* Quota.make({ name: "test", windows: toWindows([{ limit: 2, millis: 1000 }]) })
+        const throttled = (yield* Metric.snapshot).filter(({ id }) => id === "live_response.quota.throttled")
+        assert.deepStrictEqual(
+          throttled.map(({ attributes, state }) => [attributes, state]),
+          [[{ quota: "test" }, { count: 0, incremental: true }]],
+        )
+      }).pipe(
+        Effect.scoped,
+        Effect.provide(QuotaStore.layerMemory),
+        Effect.provideService(Metric.MetricRegistry, new Map()),
+      ),
+  )
+
   it.effect.each([
     { endsSeries: false, left: ["one other", "one test", "two other", "two test"] },
     { endsSeries: true, left: ["two other", "two test"] },

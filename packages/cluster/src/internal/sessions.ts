@@ -28,9 +28,8 @@ export const areShared = (sql: Pick<SqlClient, "reserve">): Effect.Effect<boolea
       if ((yield* backendOf(other)) === backend) return true
       return (yield* backendOf(one)) !== backend
     })
-    return yield* Effect.acquireUseRelease(
-      other.executeUnprepared("begin", [], undefined),
-      () => during,
-      () => Effect.ignore(other.executeUnprepared("rollback", [], undefined)),
-    )
+    // It can be interrupted: a pooler whose sessions are all in use lets it wait for minutes.
+    return yield* other
+      .executeUnprepared("begin", [], undefined)
+      .pipe(Effect.andThen(during), Effect.ensuring(Effect.ignore(other.executeUnprepared("rollback", [], undefined))))
   }).pipe(Effect.scoped, Effect.repeat({ times: tries - 1, until: (isShared) => isShared }))

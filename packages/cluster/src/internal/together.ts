@@ -59,7 +59,7 @@ export const make = Effect.gen(function* () {
       Effect.suspend(() => {
         const burst = bursts.get(key)
         // It says it again, and is not one more.
-        if (burst?.logged === name || burst?.others.has(name) === true) return one
+        if (burst?.logged === name) return one
         if (burst !== undefined) {
           burst.others.add(name)
           return Effect.void

@@ -31,6 +31,8 @@ export const make = (api: string, name: string, windows: ReadonlyArray<QuotaRule
     permit: (waited: Duration.Duration) =>
       Effect.andThen(Metric.update(waitDuration, waited), Metric.update(permits, 1)),
     throttled: Metric.update(throttled, 1),
+    /** Prometheus sees no increase in a series that appears with 1: it exists before the first call is throttled. */
+    start: Metric.update(throttled, 0),
     waiting: (calls: number) => Metric.update(waiting, calls),
     used: (status: QuotaRule.Status) =>
       Effect.forEach(used, (gauge, i) => Metric.update(gauge, status.windows[i]?.used ?? 0), { discard: true }),
