@@ -139,7 +139,12 @@ shared(Layer.orDie(Postgres.layer), { excludeTestServices: true })("PgQuotaStore
       }).pipe(
         Effect.scoped,
         Effect.annotateLogs({ tenant: "the first that finds out" }),
-        Effect.provide([store, Timing.layer({ quotaStore: Schedule.spaced("100 millis") }), Logger.layer([logger])]),
+        // The store as well: what writes the answers of calls may be the first that finds out.
+        Effect.provide(
+          Layer.mergeAll(store, Timing.layer({ quotaStore: Schedule.spaced("100 millis") })).pipe(
+            Layer.provideMerge(Logger.layer([logger])),
+          ),
+        ),
       )
     })
   }

@@ -89,6 +89,12 @@ interface State {
   /** The actions that were seen and are not handled. */
   readonly open: Set<MachineActionId>
 
+  /**
+   * What was handled since a position was last reported. The next one leaves it out of `handled`: a store that fails over may forget
+   * what it had just accepted, and what resumes from that position checks it once more.
+   */
+  readonly recent: Set<MachineActionId>
+
   /** Of those that were open when the feed started, the ones whose state is not known yet. */
   readonly resumed: Set<MachineActionId>
 
@@ -116,6 +122,7 @@ const makeState = ({
 }: Pick<Options<never, never>, "bufferSize" | "from">): State => ({
   bufferSize,
   open: new Set(from.open),
+  recent: new Set(),
   resumed: new Set(from.open),
   listed: new Map([...from.open, ...(from.handled ?? [])].map((id) => [id, DateTime.toEpochMillis(from.since)])),
   since: from.since,
@@ -125,8 +132,8 @@ const makeState = ({
   isReached: false,
 })
 
-const positionOf = ({ listed, open, since }: State) => {
-  const handled = Array.from(listed.keys()).filter((id) => !open.has(id))
+const positionOf = ({ listed, open, recent, since }: State) => {
+  const handled = Array.from(listed.keys()).filter((id) => !open.has(id) && !recent.has(id))
   return Position.make({ since, open: Array.from(open), ...(handled.length === 0 ? {} : { handled }) })
 }
 
@@ -162,7 +169,14 @@ const makeOutput = Effect.fnUntraced(function* <E>(state: State) {
   const queue = yield* Queue.unbounded<FinishedAction, ApiError | E | Cause.Done>()
 
   const emit = (action: MachineAction) =>
-    Effect.asVoid(Queue.offer(queue, { action, handled: Effect.sync(() => state.open.delete(action.id)) }))
+    Effect.asVoid(
+      Queue.offer(queue, {
+        action,
+        handled: Effect.sync(() => {
+          if (state.open.delete(action.id)) state.recent.add(action.id)
+        }),
+      }),
+    )
 
   return {
     queue,
@@ -280,12 +294,19 @@ const make = Effect.fnUntraced(function* <E, R>(options: Options<E, R>) {
     return Effect.forEach(ids, watching.watch, { discard: true })
   })
 
+  const report = Effect.suspend(() => {
+    const recent = Array.from(state.recent)
+    return Effect.map(options.onPosition?.(positionOf(state)) ?? Effect.void, () => {
+      for (const id of recent) state.recent.delete(id)
+    })
+  })
+
   // A list that did not fit is read again from its start, so only once half of the buffer has been taken.
   const hasSpace = () => !state.isBehind || output.buffered() <= state.bufferSize / 2
 
   const round = Effect.suspend(() => (hasSpace() ? readList.pipe(Effect.catch(onListError)) : Effect.void)).pipe(
     Effect.andThen(watchResumed),
-    Effect.andThen(Effect.suspend(() => options.onPosition?.(positionOf(state)) ?? Effect.void)),
+    Effect.andThen(report),
   )
 
   const run = Effect.raceFirst(Effect.repeat(round, timing.follow), watching.failure)
@@ -309,7 +330,8 @@ const make = Effect.fnUntraced(function* <E, R>(options: Options<E, R>) {
  * logged, and the next round tries again.
  *
  * Delivery is at least once: an action that was not `handled` when a position was reported is emitted again by a feed that resumes
- * from that position. It reads the list first, which has most of them, and watches the others.
+ * from that position, and so are those handled since the position before. It reads the list first, which has most of them, and
+ * watches the others.
  *
  * Memory is bounded: when `bufferSize` final actions have not been taken, the list is read no further until half of them
  * are. Positions are still reported. Of actions that are in progress or not handled only the id is held.

@@ -141,6 +141,25 @@ describe("ActionFeed.stream", () => {
     }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer())),
   )
 
+  it.effect(
+    "emits again what was handled since the position before, which a store that fails over may have forgotten",
+    () =>
+      Effect.gen(function* () {
+        yield* pass("1 hour")
+        yield* put(session(1, "Succeeded", 3500))
+        const feed = yield* follow()
+        yield* pass("90 seconds")
+        const early = feed.position()
+        assert.deepStrictEqual([feed.open(), early.handled], [[], undefined])
+        yield* pass("1 minute")
+        assert.deepStrictEqual(feed.position().handled, [idAt(1)])
+        const [second, third] = [yield* follow({ from: early }), yield* follow({ from: feed.position() })]
+        yield* pass("30 seconds")
+        assert.strictEqual(second.emitted.length, 1)
+        assert.deepStrictEqual(third.emitted, [])
+      }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer())),
+  )
+
   it.effect("takes up a hundred open actions with one call, and one that the list does not show with another", () =>
     Effect.gen(function* () {
       yield* pass("1 hour")
