@@ -15,10 +15,16 @@ const keepNewAsItIs = setFlags("--semi-space-growth-factor=1")
 const letNewGrow = setFlags("--semi-space-growth-factor=2")
 
 /**
- * V8 returns memory to the system while the program does little, not only once it does nothing, and takes back space for new objects that
- * the start has used. It also compiles a little less.
+ * A start uses space that is not needed later, for new objects above all. V8 returns it only while memory counts more than speed: for a
+ * moment, because a program that always prefers memory needs half as much CPU again.
  */
-const returnWhatIsFree = setFlags("--optimize-for-size")
+const returnWhatStartUsed: Effect.Effect<void, never, Scope.Scope> = Effect.asVoid(
+  setFlags("--optimize-for-size").pipe(
+    Effect.delay("30 seconds"),
+    Effect.andThen(Effect.delay(setFlags("--no-optimize-for-size"), "30 seconds")),
+    Effect.forkScoped,
+  ),
+)
 
 const sizeOfNew = () => getHeapSpaceStatistics().find(({ space_name }) => space_name === "new_space")?.space_size ?? 0
 
@@ -53,7 +59,7 @@ export const keepHeapSmall = Effect.andThen(keepOldWithin(25), Effect.andThen(li
  * For a program that is idle most of the time: old objects get less space, and new ones get enough while there are many. Where
  * each result is soon garbage, the one megabyte that V8 starts with is collected so often that it costs two fifths of the CPU of a runner.
  */
-export const keepHeapModerate = Effect.all([returnWhatIsFree, keepOldWithin(15), keepNewOf(4 * 1024 * 1024)], {
+export const keepHeapModerate = Effect.all([returnWhatStartUsed, keepOldWithin(15), keepNewOf(4 * 1024 * 1024)], {
   discard: true,
 })
 
