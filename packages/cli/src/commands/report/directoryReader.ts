@@ -15,7 +15,7 @@ import * as TextHash from "../../input/TextHash.ts"
 import * as UnknownMachines from "../../input/UnknownMachines.ts"
 import { Collector } from "./collector.ts"
 import type { Machines } from "./machineOutcomes.ts"
-import { someNames, type UnknownNames } from "./payload.ts"
+import { unknownNamesOf } from "./payload.ts"
 
 /** Adds what `sessions.jsonl`, or a part of it, says of machines. `onDamaged` receives each line that can't be read. */
 export const addSessions = Effect.fnUntraced(function* (
@@ -52,11 +52,7 @@ export const addAllSessions = Effect.fnUntraced(function* (
 })
 
 /** The names that led to no machine, as a report has them. */
-export const readUnknownNames = (files: PrivateDirectory) =>
-  Effect.map(UnknownMachines.read(files), ({ ambiguous, unknown }): UnknownNames => ({
-    unknown: someNames(unknown),
-    ambiguous: someNames(ambiguous),
-  }))
+export const readUnknownNames = (files: PrivateDirectory) => Effect.map(UnknownMachines.read(files), unknownNamesOf)
 
 /** Reads a directory of results into a collector. */
 export const collect = Effect.fnUntraced(function* (files: PrivateDirectory) {

@@ -20,11 +20,12 @@ import * as ActionsFileReader from "../../input/ActionsFileReader.ts"
 import * as Damage from "../../input/Damage.ts"
 import * as ResultRows from "../../input/ResultRows.ts"
 import * as TextHash from "../../input/TextHash.ts"
+import * as UnknownMachines from "../../input/UnknownMachines.ts"
 import * as DirectoryReader from "./directoryReader.ts"
 import { Collector, type About, type Read } from "./collector.ts"
 import type { HashOf } from "./collectedTexts.ts"
 import * as LivePart from "./livePart.ts"
-import { someNames } from "./payload.ts"
+import { unknownNamesOf } from "./payload.ts"
 
 /** What was read of a directory. */
 class Contents implements LivePart.Source {
@@ -39,7 +40,7 @@ class Contents implements LivePart.Source {
   }
   version = 1
   damaged = Damage.none
-  unknownNames: Read["unknownNames"] = { unknown: someNames([]), ambiguous: someNames([]) }
+  unknownNames = unknownNamesOf(UnknownMachines.none)
   /** Whether all of the directory was read. */
   isRead = false
   /** Whether something has changed what was read before. Then all must be read again, which hardly ever happens. */

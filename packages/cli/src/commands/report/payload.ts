@@ -241,9 +241,15 @@ export const damageNotes = (damaged: Damaged, counted: (n: number, noun: string)
 /** How many names are named. */
 const mostNamed = 10
 
-export const someNames = (names: ReadonlyArray<string>): SomeNames => ({
-  first: names.slice(0, mostNamed),
-  count: names.length,
+const someOf = (names: ReadonlyArray<string>): SomeNames => ({ first: names.slice(0, mostNamed), count: names.length })
+
+/** The names that a directory has, as a report has them. */
+export const unknownNamesOf = ({
+  ambiguous,
+  unknown,
+}: Readonly<Record<keyof UnknownNames, ReadonlyArray<string>>>): UnknownNames => ({
+  unknown: someOf(unknown),
+  ambiguous: someOf(ambiguous),
 })
 
 const listOf = ({ count, first }: SomeNames): string =>

@@ -17,7 +17,7 @@ import * as Format from "../../output/Format.ts"
 import { printable, printableJson } from "../../output/Printable.ts"
 import * as DirectoryReader from "../report/directoryReader.ts"
 import { Machines, ofSession, outcomeOf } from "../report/machineOutcomes.ts"
-import { damageNotes, someNames, type State, stateLabels, states, unknownNotes } from "../report/payload.ts"
+import { damageNotes, type State, stateLabels, states, unknownNamesOf, unknownNotes } from "../report/payload.ts"
 
 /** What a directory has. */
 interface Status {
@@ -91,11 +91,10 @@ const machinesLine = ({ machines, states: counts }: Status): string => {
 
 const linesOf = (status: Status, directory: string): ReadonlyArray<string> => {
   const { bytes, damaged, failed, lastResult, reasons, results, unknownMachines } = status
-  const { ambiguous, unknown } = unknownMachines
   const last = lastResult === undefined ? "" : `; the last at ${Format.dateAndTime(DateTime.makeUnsafe(lastResult))}`
   return [
     machinesLine(status),
-    ...unknownNotes({ unknown: someNames(unknown), ambiguous: someNames(ambiguous) }, Format.counted).map(printable),
+    ...unknownNotes(unknownNamesOf(unknownMachines), Format.counted).map(printable),
     `${Format.counted(results, "result")} (${Format.bytes(bytes)}), ${Format.count(failed)} failed${last}.`,
     ...damageNotes(damaged, Format.counted),
     ...(reasons.size === 0 ? [] : [...FailureReasons.lines(reasons), `${FailureReasons.whereToLook(directory)}.`]),
