@@ -59,20 +59,26 @@ export const machineIdOf = Effect.fnUntraced(function* (
 ): Effect.fn.Return<string | Machines.BadMachine, ApiError, DefenderApi.DefenderApi> {
   if (typeof machine === "string") return machine
   const { name } = machine
-  const bad = (message: string): Machines.BadMachine => ({ machineName: name, message: printable(message) })
+  const bad = (message: string, problem?: Machines.Problem): Machines.BadMachine => ({
+    machineName: name,
+    message: printable(message),
+    ...(problem === undefined ? {} : { problem }),
+  })
   const api = yield* DefenderApi.DefenderApi
   return yield* api.machinesOf(name).pipe(
-    Effect.map(([first, ...others]): string | Machines.BadMachine => {
+    Effect.map(([first, ...others]) => {
       if (first === undefined) {
-        const machine = bad(
+        return bad(
           `no machine has the name ${name}: use its full DNS name, in the case that Defender shows, or its id`,
+          "unknown",
         )
-        return { ...machine, problem: "unknown" }
       }
       if (others.length === 0) return first.id
       const ids = [first, ...others].map(({ id }) => id).join(", ")
-      const machine = bad(`${others.length + 1} machines have the name ${name}: use the id of the right one: ${ids}`)
-      return { ...machine, problem: "ambiguous" }
+      return bad(
+        `${others.length + 1} machines have the name ${name}: use the id of the right one: ${ids}`,
+        "ambiguous",
+      )
     }),
     Effect.catchTag("DefenderError", (error) =>
       concernsOne(error) ? Effect.succeed(bad(error.message)) : Effect.fail(error),
