@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as References from "effect/References"
 import * as Failure from "../../Failure.ts"
-import { keepHeapModerate } from "../../SmallHeap.ts"
+import { keepHeapByLoad } from "../../SmallHeap.ts"
 import * as Format from "../../output/Format.ts"
 import * as StandardError from "../../output/StandardError.ts"
 import { nameAndVersion } from "../../output/ProgramName.ts"
@@ -21,7 +21,7 @@ import * as Runner from "./runner.ts"
 import * as Stop from "./stop.ts"
 
 const work = Effect.fnUntraced(function* (options: Options) {
-  yield* keepHeapModerate
+  yield* keepHeapByLoad
   const runner = yield* Runner.nameOf(options.runner)
   const health: Health.Health = { sinceWrite: Effect.succeedNone, sinceLocks: Effect.succeedNone }
   if (Option.isSome(options.listen)) {
