@@ -108,10 +108,10 @@ export const quotaOwner = ({ credential, tenant }: Tenant): string => {
 /** A position that has not changed is not written again: an idle tenant would cost a statement a minute. */
 const changedPositions = Layer.effect(
   FollowPosition.FollowPosition,
-  Effect.map(FollowPosition.FollowPosition, ({ find, save }) => {
+  Effect.map(FollowPosition.FollowPosition, ({ save, ...positions }) => {
     const saved = new Map<string, string>()
     return {
-      find,
+      ...positions,
       save: (key, position) =>
         Effect.suspend(() => {
           const [name, text] = [JSON.stringify(key), JSON.stringify(position)]

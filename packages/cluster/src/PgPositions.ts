@@ -15,6 +15,7 @@ import type { TenantOwner } from "./TenantOwner.ts"
 
 const encode = Schema.encodeEffect(Schema.fromJsonString(Position))
 const Row = Schema.Struct({ position: Schema.fromJsonString(Position) })
+const Saved = Schema.Struct({ server: Schema.String })
 
 /**
  * The positions of the tenant that `TenantOwner` owns.
@@ -24,6 +25,9 @@ const Row = Schema.Struct({ position: Schema.fromJsonString(Position) })
  * While the database is away, reading and writing wait. A write of an owner that another one has replaced fails with the problem
  * `Superseded`, which ends what it follows.
  *
+ * A server that started since the last write may be the one that took over from another, and may lack what that one had accepted
+ * last: what was handled lately is then checked again.
+ *
  * @since 0.1.0
  * @category layers
  */
@@ -31,7 +35,13 @@ export const layer: Layer.Layer<FollowPosition, never, Database | TenantOwner> =
   FollowPosition,
   Effect.gen(function* () {
     const { read, write } = yield* TenantTables.make
+    const server = { startedAt: "", isAnother: false }
     return {
+      mayHaveLost: Effect.sync(() => {
+        const { isAnother } = server
+        server.isAnother = false
+        return isAnother
+      }),
       find: (key) =>
         read(
           Row,
@@ -40,14 +50,17 @@ export const layer: Layer.Layer<FollowPosition, never, Database | TenantOwner> =
         ).pipe(Effect.map(([row]) => Option.fromNullishOr(row?.position))),
       save: Effect.fnUntraced(function* (key, position) {
         const [what, json] = [JSON.stringify(key), yield* Effect.orDie(encode(position))]
-        yield* write(
-          TenantTables.Written,
+        const [saved] = yield* write(
+          Saved,
           (sql, owner) => sql`${owner} insert into live_response.positions (tenant, key_sha256, key, position, epoch)
             select tenant, sha256(convert_to(${what}, 'UTF8')), ${what}::json, ${json}::json, epoch from owner
             on conflict (tenant, key_sha256) do update set position = excluded.position, epoch = excluded.epoch,
               updated_at = now()
-            returning 1 as written`,
+            returning pg_postmaster_start_time()::text as server`,
         )
+        if (saved === undefined) return
+        if (server.startedAt !== "" && server.startedAt !== saved.server) server.isAnother = true
+        server.startedAt = saved.server
       }),
     }
   }),

@@ -1,15 +1,21 @@
 /** The primary becomes a standby without a restart, keeps its connections, and the name of the database leads to its successor. */
-import { describe, it } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import * as Cluster from "@live-response/cluster/Cluster"
 import * as Database from "@live-response/cluster/Database"
+import * as PgPositions from "@live-response/cluster/PgPositions"
+import * as TenantOwner from "@live-response/cluster/TenantOwner"
+import * as Tenants from "@live-response/cluster/Tenants"
 import * as PostgresServer from "@live-response/cluster/testing/PostgresServer"
+import * as FollowPosition from "@live-response/core/FollowPosition"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
+import { positionAt, sessions } from "../../core/test/support/PositionSuite.ts"
 import * as NetworkHole from "./support/networkHole.ts"
+import { named, newTenant } from "./support/newTenants.ts"
 
 const portOf = (url: Redacted.Redacted<string>) => Number(new URL(Redacted.value(url)).port)
 
@@ -90,6 +96,33 @@ describe("A failover that breaks no connection", () => {
       )
       const former = yield* backend
       yield* Effect.repeat(backend, { until: (pid) => pid !== former, schedule: Schedule.spaced("100 millis") })
+    }).pipe(Effect.scoped),
+  )
+})
+
+describe("A server that started since the last position", () => {
+  it.live("may lack what another one had accepted, which is said once", () =>
+    Effect.gen(function* () {
+      // What it accepts it has, so that the tenant is there.
+      const server = yield* PostgresServer.makeWith({ settings: { synchronous_commit: "on" } })
+      const tenants = Tenants.layer.pipe(Layer.provideMerge(Database.layer({ url: server.runner })))
+      const test = Effect.gen(function* () {
+        const tenant = newTenant()
+        yield* Tenants.Tenants.use(({ add }) => add(tenant, named("contoso")))
+        const positions = Context.get(
+          yield* Layer.build(PgPositions.layer.pipe(Layer.provide(TenantOwner.layer(tenant)))),
+          FollowPosition.FollowPosition,
+        )
+        const lostAfter = (n: number) =>
+          Effect.andThen(
+            positions.save(sessions, positionAt(n)),
+            positions.mayHaveLost ?? Effect.die("it never says so"),
+          )
+        assert.deepStrictEqual([yield* lostAfter(1), yield* lostAfter(2)], [false, false])
+        yield* Effect.andThen(server.stop, server.start)
+        assert.deepStrictEqual([yield* lostAfter(3), yield* lostAfter(4)], [true, false])
+      })
+      yield* Effect.provide(test, tenants)
     }).pipe(Effect.scoped),
   )
 })

@@ -68,6 +68,12 @@ export interface Options<E, R> {
   readonly onPosition?: ((position: Position) => Effect.Effect<void, E, R>) | undefined
 
   /**
+   * Asked after each position: whether what was handled lately may have been lost, such as by a database that failed over. If so, those
+   * actions are emitted once more. By default never.
+   */
+  readonly mayBeLost?: Effect.Effect<boolean> | undefined
+
+  /**
    * Called after each search: with the error of one that failed and is repeated, without one after a success. By default the first of
    * several errors is logged, and the success after them.
    */
@@ -95,7 +101,10 @@ interface State {
    */
   readonly recent: Set<MachineActionId>
 
-  /** Of those that were open when the feed started, the ones whose state is not known yet. */
+  /** What was recent when the last position was reported. */
+  lessRecent: ReadonlyArray<MachineActionId>
+
+  /** Of those that were open when the feed started, or are open again, the ones whose state is not known yet. */
   readonly resumed: Set<MachineActionId>
 
   /** When each action was created that the list may show again, in epoch milliseconds. */
@@ -123,6 +132,7 @@ const makeState = ({
   bufferSize,
   open: new Set(from.open),
   recent: new Set(),
+  lessRecent: [],
   resumed: new Set(from.open),
   listed: new Map([...from.open, ...(from.handled ?? [])].map((id) => [id, DateTime.toEpochMillis(from.since)])),
   since: from.since,
@@ -132,8 +142,23 @@ const makeState = ({
   isReached: false,
 })
 
-const positionOf = ({ listed, open, recent, since }: State) => {
-  const handled = Array.from(listed.keys()).filter((id) => !open.has(id) && !recent.has(id))
+/** What the list may show again and is handled. */
+const handledOf = ({ listed, open }: State) => Array.from(listed.keys()).filter((id) => !open.has(id))
+
+/** What was handled lately counts as open again, as if the feed had just started. */
+const reopen = (state: State): void => {
+  // The list does not show the older ones of those that were handled last.
+  for (const id of [...handledOf(state), ...state.lessRecent, ...state.recent]) {
+    state.open.add(id)
+    state.resumed.add(id)
+  }
+  state.lessRecent = []
+  state.recent.clear()
+}
+
+const positionOf = (state: State) => {
+  const { open, recent, since } = state
+  const handled = handledOf(state).filter((id) => !recent.has(id))
   return Position.make({ since, open: Array.from(open), ...(handled.length === 0 ? {} : { handled }) })
 }
 
@@ -238,6 +263,18 @@ const makeWatching = Effect.fnUntraced(function* <E>(
   }
 })
 
+/** Reports the position that was reached. */
+const report = Effect.fnUntraced(function* <E, R>(
+  state: State,
+  { mayBeLost = Effect.succeed(false), onPosition }: Pick<Options<E, R>, "mayBeLost" | "onPosition">,
+) {
+  const recent = Array.from(state.recent)
+  yield* onPosition?.(positionOf(state)) ?? Effect.void
+  if (yield* mayBeLost) return reopen(state)
+  state.lessRecent = recent
+  for (const id of recent) state.recent.delete(id)
+})
+
 const make = Effect.fnUntraced(function* <E, R>(options: Options<E, R>) {
   const api = yield* DefenderApi
   const patience = yield* Patience
@@ -294,19 +331,12 @@ const make = Effect.fnUntraced(function* <E, R>(options: Options<E, R>) {
     return Effect.forEach(ids, watching.watch, { discard: true })
   })
 
-  const report = Effect.suspend(() => {
-    const recent = Array.from(state.recent)
-    return Effect.map(options.onPosition?.(positionOf(state)) ?? Effect.void, () => {
-      for (const id of recent) state.recent.delete(id)
-    })
-  })
-
   // A list that did not fit is read again from its start, so only once half of the buffer has been taken.
   const hasSpace = () => !state.isBehind || output.buffered() <= state.bufferSize / 2
 
   const round = Effect.suspend(() => (hasSpace() ? readList.pipe(Effect.catch(onListError)) : Effect.void)).pipe(
     Effect.andThen(watchResumed),
-    Effect.andThen(report),
+    Effect.andThen(report(state, options)),
   )
 
   const run = Effect.raceFirst(Effect.repeat(round, timing.follow), watching.failure)

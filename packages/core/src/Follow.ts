@@ -240,6 +240,7 @@ const attempt = Effect.fnUntraced(function* <E, R>(options: Options<E, R>, onRea
     filter,
     from: stored ?? ActionFeed.Position.make({ since: options.since, open: [] }),
     onPosition: (position) => Effect.andThen(onReached, positions.save(key, position)),
+    mayBeLost: positions.mayHaveLost,
     onSearch: searches.onSearch,
   }).pipe(Stream.updateService(Timing.Timing, searches.reported))
   const openResults = Effect.fnUntraced(function* (finished: ActionFeed.FinishedAction) {

@@ -85,6 +85,12 @@ export interface Service {
 
   /** Replaces the position of a selection. It is durable when this returns, and a failure leaves the previous one. */
   readonly save: (key: Key, position: Position) => Effect.Effect<void, StoreError>
+
+  /**
+   * Whether the store may have lost what it had accepted since this was last asked, such as a database that failed over to a replica
+   * that was behind. What was handled lately is then checked again. By default never.
+   */
+  readonly mayHaveLost?: Effect.Effect<boolean> | undefined
 }
 
 /**

@@ -39,6 +39,7 @@ const follow = Effect.fnUntraced(function* (
     readonly from?: ActionFeed.Position
     readonly filter?: ActionFilter.ActionFilter
     readonly isHandled?: (n: number) => boolean
+    readonly mayBeLost?: Effect.Effect<boolean>
   } = {},
 ) {
   const emitted: Array<readonly [n: number, status: string, seconds: number]> = []
@@ -46,6 +47,7 @@ const follow = Effect.fnUntraced(function* (
   const feed = ActionFeed.stream({
     filter: options.filter,
     from: options.from ?? beginning,
+    mayBeLost: options.mayBeLost,
     onPosition: (now) =>
       Effect.sync(() => {
         position = now
@@ -138,6 +140,34 @@ describe("ActionFeed.stream", () => {
       const third = yield* follow({ from: second.position() })
       yield* pass("3 minutes")
       assert.deepStrictEqual(third.emitted, [])
+    }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer())),
+  )
+
+  it.effect("emits again what was handled lately if that may be lost, and nothing else", () =>
+    Effect.gen(function* () {
+      const store = { isLost: false }
+      const mayBeLost = Effect.sync(() => {
+        const { isLost } = store
+        store.isLost = false
+        return isLost
+      })
+      yield* pass("30 minutes")
+      yield* put(session(1, "InProgress", 100))
+      yield* put(session(2, "Succeeded", 1700))
+      yield* put(session(3, "Pending", 1701))
+      const feed = yield* follow({ mayBeLost })
+      yield* pass("90 seconds")
+      // It is older than what the list shows once it is handled.
+      yield* put(session(1, "Succeeded", 100))
+      yield* pass("45 seconds")
+      assert.deepStrictEqual(feed.emitted.map(([n]) => n).sort(), [1, 2])
+      store.isLost = true
+      yield* pass("2 minutes")
+      assert.isFalse(store.isLost)
+      assert.deepStrictEqual(feed.emitted.map(([n]) => n).sort(), [1, 1, 2, 2])
+      yield* pass("10 minutes")
+      assert.strictEqual(feed.emitted.length, 4)
+      assert.deepStrictEqual(feed.open(), [3])
     }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer())),
   )
 
