@@ -14,8 +14,9 @@ import * as TenantTables from "./internal/tenantTables.ts"
 import type { TenantOwner } from "./TenantOwner.ts"
 
 const encode = Schema.encodeEffect(Schema.fromJsonString(Position))
-const Row = Schema.Struct({ position: Schema.fromJsonString(Position) })
-const Saved = Schema.Struct({ server: Schema.String })
+/** When the server started: another one has another time. */
+const Server = Schema.Struct({ server: Schema.String })
+const Found = Schema.Struct({ ...Server.fields, position: Schema.NullOr(Schema.fromJsonString(Position)) })
 
 /**
  * The positions of the tenant that `TenantOwner` owns.
@@ -35,32 +36,41 @@ export const layer: Layer.Layer<FollowPosition, never, Database | TenantOwner> =
   FollowPosition,
   Effect.gen(function* () {
     const { read, write } = yield* TenantTables.make
-    const server = { startedAt: "", isAnother: false }
+    let latest: string | undefined
+    let isAnother = false
+    const meet = (rows: ReadonlyArray<typeof Server.Type>) => {
+      for (const { server } of rows) {
+        if (latest !== undefined && latest !== server) isAnother = true
+        latest = server
+      }
+    }
     return {
       mayHaveLost: Effect.sync(() => {
-        const { isAnother } = server
-        server.isAnother = false
-        return isAnother
+        const may = isAnother
+        isAnother = false
+        return may
       }),
       find: (key) =>
         read(
-          Row,
-          (sql, tenant) => sql`select position::text as position from live_response.positions
-            where tenant = ${tenant} and key_sha256 = sha256(convert_to(${JSON.stringify(key)}, 'UTF8'))`,
-        ).pipe(Effect.map(([row]) => Option.fromNullishOr(row?.position))),
+          Found,
+          (sql, tenant) => sql`select pg_postmaster_start_time()::text as server, (select position::text
+            from live_response.positions where tenant = ${tenant} and key_sha256 = sha256(convert_to(${JSON.stringify(key)}, 'UTF8'))
+          ) as position`,
+        ).pipe(
+          Effect.tap((rows) => Effect.sync(() => meet(rows))),
+          Effect.map(([row]) => Option.fromNullishOr(row?.position)),
+        ),
       save: Effect.fnUntraced(function* (key, position) {
         const [what, json] = [JSON.stringify(key), yield* Effect.orDie(encode(position))]
-        const [saved] = yield* write(
-          Saved,
+        const saved = yield* write(
+          Server,
           (sql, owner) => sql`${owner} insert into live_response.positions (tenant, key_sha256, key, position, epoch)
             select tenant, sha256(convert_to(${what}, 'UTF8')), ${what}::json, ${json}::json, epoch from owner
             on conflict (tenant, key_sha256) do update set position = excluded.position, epoch = excluded.epoch,
               updated_at = now()
             returning pg_postmaster_start_time()::text as server`,
         )
-        if (saved === undefined) return
-        if (server.startedAt !== "" && server.startedAt !== saved.server) server.isAnother = true
-        server.startedAt = saved.server
+        meet(saved)
       }),
     }
   }),
