@@ -86,7 +86,7 @@ export class Refused extends Schema.TaggedError<Refused>("@live-response/cluster
 
 /**
  * A pooler in front of the database gives the sessions of this program to others between transactions, as PgBouncer does with
- * `pool_mode = transaction`: a runner would lose its locks, and statements that are prepared are not found.
+ * `pool_mode = transaction` or `statement`: a runner would lose its locks, and statements that are prepared are not found.
  *
  * @since 0.1.0
  * @category reasons
