@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Cluster from "@live-response/cluster/Cluster"
 import * as Database from "@live-response/cluster/Database"
+import { DatabaseError } from "@live-response/cluster/DatabaseError"
 import * as Tenants from "@live-response/cluster/Tenants"
 import { PostgresServer } from "@live-response/cluster/testing/PostgresServer"
 import * as Context from "effect/Context"
@@ -13,10 +14,13 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
+import * as Reactivity from "effect/reactivity/Reactivity"
 import * as Redacted from "effect/Redacted"
 import * as References from "effect/References"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
+import * as Connection from "../src/internal/connection.ts"
+import * as Engine from "../src/internal/engine.ts"
 import { applicationName } from "../src/internal/runnerNames.ts"
 import * as NetworkHole from "./support/networkHole.ts"
 import { named, newTenant, registry } from "./support/owners.ts"
@@ -24,6 +28,14 @@ import { start } from "./support/programs.ts"
 import { sharedServer, startServer } from "./support/server.ts"
 
 startServer()
+
+/** The server, through a network that can be a hole. */
+const throughHole = Effect.gen(function* () {
+  const url = new URL(Redacted.value((yield* PostgresServer).runner))
+  const hole = yield* NetworkHole.make(Number(url.port))
+  url.port = String(hole.port)
+  return { hole, url: Redacted.make(url.href) }
+})
 
 /** A runner, and what ends it. */
 const join = Effect.fnUntraced(function* (runner: string) {
@@ -124,6 +136,34 @@ describe("Cluster.layer", () => {
         yield* end
       }
     }).pipe(Effect.scoped, Effect.provide(sharedServer)),
+  )
+
+  it.live.each([
+    { what: "the comparison of sessions", text: "select pg_backend_pid()" },
+    { what: "the connection of the locks", text: "idle_session_timeout" },
+    { what: "the connection that hears other runners", text: "LISTEN" },
+  ])("fails in time where the network swallows $what, and joins once it does not", ({ text }) =>
+    Effect.gen(function* () {
+      const { hole, url } = yield* throughHole
+      const joined = Layer.build(Layer.fresh(Cluster.layer({ url, runner: "hidden", timeout: "1 second" })))
+      yield* hole.openAt(text)
+      const error = yield* Effect.flip(
+        Effect.flatMap(joined, () => Effect.fail("joined")).pipe(Effect.scoped, Effect.timeout("4 seconds")),
+      )
+      assert.isTrue(error instanceof DatabaseError && error.reason._tag === "Unreachable", String(error))
+      yield* hole.mend
+      yield* joined
+    }).pipe(Effect.scoped, Effect.provide(sharedServer)),
+  )
+
+  it.live("fails, and does not die, where the connection of its locks can't be opened", () =>
+    Effect.gen(function* () {
+      const server = yield* PostgresServer
+      const connections = yield* Connection.connect({ url: server.runner })
+      yield* Effect.acquireRelease(server.stop, () => server.start)
+      const error = yield* Effect.flip(Engine.join(connections, "refused"))
+      assert.strictEqual(error.reason._tag, "Unreachable")
+    }).pipe(Effect.scoped, Effect.provide(Layer.merge(sharedServer, Reactivity.layer))),
   )
 
   it.live("frees each piece once it has stopped, while another one still stops", () =>
@@ -320,11 +360,9 @@ describe("Cluster.layer", () => {
       Effect.gen(function* () {
         const server = yield* PostgresServer
         const staleWrites = yield* watchStaleWrites(server.owner)
-        const url = new URL(Redacted.value(server.runner))
-        const hole = yield* NetworkHole.make(Number(url.port))
-        url.port = String(hole.port)
+        const { hole, url } = yield* throughHole
         const { owners, run, tenants, until } = yield* runnersOfTenants
-        yield* run("cut off", Redacted.make(url.href))
+        yield* run("cut off", url)
         yield* until(() => owners.size === tenants.length)
         yield* run("other", server.runner)
         yield* until(() => tenants.every((tenant) => owners.has(tenant)) && new Set(owners.values()).size === 2)
