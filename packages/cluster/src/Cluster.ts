@@ -13,10 +13,11 @@ import type * as Option from "effect/Option"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import * as Scope from "effect/Scope"
 import type * as Database from "./Database.ts"
-import { type DatabaseError, SharedSessions } from "./DatabaseError.ts"
+import { type DatabaseError, MissingRights, SharedSessions } from "./DatabaseError.ts"
 import * as Connection from "./internal/connection.ts"
 import type { Connections } from "./internal/connection.ts"
 import * as Engine from "./internal/engine.ts"
+import * as Grants from "./internal/grants.ts"
 import * as Restarts from "./internal/restarts.ts"
 import { applicationName } from "./internal/runnerNames.ts"
 import * as Sessions from "./internal/sessions.ts"
@@ -103,8 +104,21 @@ const requireOwnSessions = ({ client, failed, fromSqlError, inTime, timeout }: C
     ),
   )
 
+/** How many tables a message names. */
+const shown = 3
+
+/** Fails where the role of this runner may not write: it would count as a runner that gets no work. */
+const requireRights = Effect.fnUntraced(function* ({ client, failed, fromSqlError }: Connections) {
+  const { privileges, relations, role } = yield* Effect.mapError(Grants.lackOf(client), fromSqlError)
+  if (relations.length === 0) return
+  const more = relations.length - shown
+  const names = `${relations.slice(0, shown).join(", ")}${more > 0 ? ` and ${more} more` : ""}`
+  return yield* failed(new MissingRights({ role, rights: `${privileges.join(", ")} on ${names}` }))
+})
+
 const join = Effect.fnUntraced(function* (connections: Connections, runner: string) {
   yield* requireOwnSessions(connections)
+  yield* requireRights(connections)
   const together = yield* Together.make
   const { leave, register, sinceLocks } = yield* Engine.join(connections, runner)
   const service: Service = {
@@ -155,7 +169,7 @@ const make = Effect.fnUntraced(function* ({ runner, ...options }: Options) {
  *
  * Runners listen on no port. When this one leaves, the others take its work within seconds; when it is killed, typically within
  * some three seconds, and 17 at most. Which runner does what is decided by PostgreSQL's advisory locks, so behind PgBouncer the
- * pooling must be by session: where it is not, the layer fails with `SharedSessions`. Where PostgreSQL does not answer it fails with
+ * pooling must be by session: where it is not, the layer fails with `SharedSessions`. Where its role may not write, it fails with `MissingRights`. Where PostgreSQL does not answer it fails with
  * `Unreachable`, within twice the `timeout`.
  *
  * @since 0.1.0

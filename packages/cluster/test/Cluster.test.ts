@@ -21,6 +21,7 @@ import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Connection from "../src/internal/connection.ts"
 import * as Engine from "../src/internal/engine.ts"
+import * as Grants from "../src/internal/grants.ts"
 import { applicationName } from "../src/internal/runnerNames.ts"
 import * as NetworkHole from "./support/networkHole.ts"
 import { named, newTenant, registry } from "./support/owners.ts"
@@ -164,6 +165,43 @@ describe("Cluster.layer", () => {
       const error = yield* Effect.flip(Engine.join(connections, "refused"))
       assert.strictEqual(error.reason._tag, "Unreachable")
     }).pipe(Effect.scoped, Effect.provide(Layer.merge(sharedServer, Reactivity.layer))),
+  )
+
+  it.live("is refused to a role that may only read, and names what it lacks", () =>
+    Effect.gen(function* () {
+      const server = yield* PostgresServer
+      const owner = yield* Layer.build(Database.layerUnchecked({ url: server.superuser }))
+      const { query } = Context.get(owner, Database.Database)
+      const url = new URL(Redacted.value(server.runner))
+      url.username = "reader"
+      const fails = Effect.map(
+        Effect.flip(Layer.build(Layer.fresh(Cluster.layer({ url: Redacted.make(url.href), runner: "reading" })))),
+        ({ isRetryable, description }) => ({ isRetryable, description }),
+      )
+      const runners = query((sql) => sql`select 1 from live_response.engine_runners where address like 'reading:%'`)
+      for (const statement of [
+        `create role reader login password '${url.password}'`,
+        "grant connect on database live to reader",
+        "grant usage on schema live_response to reader",
+        "grant select on all tables in schema live_response to reader",
+      ])
+        yield* query((sql) => sql.unsafe(statement))
+      const { description, isRetryable } = yield* fails
+      assert.isFalse(isRetryable)
+      assert.match(
+        description,
+        /^the role reader lacks rights that runners need \(delete, insert, update, usage on \w+, \w+, \w+ and \d+ more\); run migrate --runtime-role reader with the role that owns the schema$/,
+      )
+      for (const statement of Grants.statements(Grants.ofRunners("reader")))
+        yield* query((sql) => sql.unsafe(statement))
+      yield* query((sql) => sql`revoke update on live_response.positions from reader`)
+      assert.include((yield* fails).description, "runners need (update on positions); run")
+      assert.deepStrictEqual(yield* runners, [])
+      // What nobody who has them for the table needs for its partitions.
+      yield* query((sql) => sql`grant update on live_response.positions to reader`)
+      yield* query((sql) => sql`revoke all on live_response.manifest_3 from reader`)
+      yield* Layer.build(Layer.fresh(Cluster.layer({ url: Redacted.make(url.href), runner: "reading" })))
+    }).pipe(Effect.scoped, Effect.provide(sharedServer)),
   )
 
   it.live("frees each piece once it has stopped, while another one still stops", () =>
