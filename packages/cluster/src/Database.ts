@@ -10,13 +10,13 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Reactivity from "effect/reactivity/Reactivity"
-import * as References from "effect/References"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { DatabaseError, NewerSchema, OlderSchema } from "./DatabaseError.ts"
 import * as Connection from "./internal/connection.ts"
+import { ofProgram } from "./internal/ofProgram.ts"
 import { current, versionOf } from "./internal/schema.ts"
 
 /**
@@ -73,9 +73,6 @@ const grace = Duration.seconds(2)
 const untilItAnswers = Schedule.min([Schedule.exponential("200 millis"), Schedule.spaced("5 seconds")]).pipe(
   Schedule.jittered,
 )
-
-/** What is said of the database concerns all who use it, and not the tenant whose statement is the first to find out. */
-const ofProgram = Effect.provideService(References.CurrentLogAnnotations, {})
 
 const make = Effect.fnUntraced(function* (options: Options) {
   const { client, fromSqlError, inTime, name, timeout } = yield* Connection.connect(options)

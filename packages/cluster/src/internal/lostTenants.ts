@@ -6,6 +6,7 @@ import type { DatabaseError } from "../DatabaseError.ts"
 import type { Tenant, TenantId } from "../Tenants.ts"
 import type { Status } from "../TenantStatus.ts"
 import * as Background from "./background.ts"
+import { collected, Together } from "./together.ts"
 
 export interface LostTenants {
   /** The work on a tenant was stopped because this runner has lost its lock, or because another one has claimed it. */
@@ -62,9 +63,12 @@ export const make = Effect.fnUntraced(function* ({
   yield* Background.repeat("the report of lost tenants", report, "1 second")
   return {
     lost: ({ name, tenant }) =>
-      Effect.suspend(() => {
+      Effect.gen(function* () {
+        const { sayOthersNow } = yield* Together
+        // Before the line that it has moved.
+        yield* sayOthersNow(collected)
         pending.set(tenant, name)
-        return isPending.open
-      }),
+        yield* isPending.open
+      }).pipe(Effect.uninterruptible),
   }
 })
