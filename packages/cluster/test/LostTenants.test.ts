@@ -17,7 +17,7 @@ describe("LostTenants.make", () => {
       const here = new Set<TenantId>()
       const { lost } = yield* LostTenants.make({
         runner: "runner-1",
-        list: Effect.sync(() => tenants.map(({ tenant }) => ({ tenant, runner: owners.get(tenant) ?? "runner-1" }))),
+        runners: Effect.sync(() => tenants.map(({ tenant }) => ({ tenant, runner: owners.get(tenant) ?? "runner-1" }))),
         isElsewhere: (tenant) => !here.has(tenant),
       })
       const [slow, back] = [tenants[8]?.tenant ?? newTenant(), tenants[9]?.tenant ?? newTenant()]
@@ -47,7 +47,7 @@ describe("LostTenants.make", () => {
       assert(first !== undefined && other !== undefined)
       const { lost } = yield* LostTenants.make({
         runner: "runner-1",
-        list: Effect.succeed([{ tenant: other.tenant, runner: "runner-2" }]),
+        runners: Effect.succeed([{ tenant: other.tenant, runner: "runner-2" }]),
         isElsewhere: () => true,
       })
       for (const { name } of [first, other]) {
