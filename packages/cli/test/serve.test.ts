@@ -10,6 +10,7 @@ import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import { refAt, refsUpTo } from "../../core/test/support/refs.ts"
 import * as Cli from "./support/CliInProcess.ts"
 import * as ClusterDatabase from "./support/ClusterDatabase.ts"
+import * as SilentServer from "./support/SilentServer.ts"
 import * as SimulatedTenant from "./support/SimulatedTenant.ts"
 
 const database = ClusterDatabase.shared()
@@ -236,6 +237,25 @@ describe("serve", () => {
           until: (status) => status.completed === Number(completed) + refs.length,
         })
       }).pipe(Effect.scoped),
+  )
+
+  it.live("says what it waits for where a network swallows what it sends, and stops", () =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      const { port } = yield* SilentServer.make
+      const runner = yield* box.start(
+        serving(box, { LIVE_RESPONSE_DATABASE_URL: `postgres://runner:a-secret@127.0.0.1:${port}/live` }),
+      )
+      yield* said(
+        runner,
+        `PostgreSQL at 127.0.0.1:${port}/live: it does not answer (no answer for 5 seconds); is it up, and is the address right?; this runner waits for it`,
+      )
+      yield* runner.signal("SIGTERM")
+      const [taken, { exitCode, stderr }] = yield* Effect.timed(runner.ended)
+      assert.strictEqual(exitCode, 0, stderr)
+      assert.isBelow(Duration.toSeconds(taken), 5, stderr)
+      assert.match(stderr, /Z {2}info: stopping\n\S+Z {2}info: stopped\n$/)
+    }).pipe(Effect.scoped),
   )
 
   it.live.each([

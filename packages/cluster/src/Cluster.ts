@@ -4,16 +4,20 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
 import * as Reactivity from "effect/reactivity/Reactivity"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import type * as Database from "./Database.ts"
-import { type DatabaseError, SharedSessions, Unreachable } from "./DatabaseError.ts"
+import { type DatabaseError, MissingRights, SharedSessions } from "./DatabaseError.ts"
 import * as Connection from "./internal/connection.ts"
+import type { Connections } from "./internal/connection.ts"
 import * as Engine from "./internal/engine.ts"
+import * as Grants from "./internal/grants.ts"
 import * as Restarts from "./internal/restarts.ts"
 import { applicationName } from "./internal/runnerNames.ts"
 import * as Sessions from "./internal/sessions.ts"
@@ -90,22 +94,73 @@ export interface Service {
  */
 export class Cluster extends Context.Service<Cluster, Service>()("@live-response/cluster/Cluster") {}
 
-class Connections extends Context.Service<Connections, Effect.Success<ReturnType<typeof Connection.connect>>>()(
-  "@live-response/cluster/Cluster/Connections",
-) {}
-
 /** Fails where the locks of a runner would be those of every program that uses the pooler. */
-const requireOwnSessions = ({ client, failed, fromSqlError, timeout }: Connections["Service"]) =>
+const requireOwnSessions = ({ client, failed, fromSqlError, inTime, timeout }: Connections) =>
   Effect.mapError(Sessions.areShared(client), fromSqlError).pipe(
-    Effect.timeoutOrElse({
-      duration: timeout,
-      orElse: () => Effect.fail(failed(new Unreachable({ description: "no answer in time" }))),
-    }),
+    inTime(timeout),
     Effect.filterOrFail(
       (areShared) => !areShared,
       () => failed(new SharedSessions({ description: "a runner would lose its locks" })),
     ),
   )
+
+/** How many tables a message names. */
+const shown = 3
+
+/** Fails where the role of this runner may not write: it would count as a runner that gets no work. */
+const requireRights = Effect.fnUntraced(function* ({ client, failed, fromSqlError }: Connections) {
+  const { privileges, relations, role } = yield* Effect.mapError(Grants.lackOf(client), fromSqlError)
+  if (relations.length === 0) return
+  const more = relations.length - shown
+  const names = `${relations.slice(0, shown).join(", ")}${more > 0 ? ` and ${more} more` : ""}`
+  return yield* failed(new MissingRights({ role, rights: `${privileges.join(", ")} on ${names}` }))
+})
+
+const join = Effect.fnUntraced(function* (connections: Connections, runner: string) {
+  yield* requireOwnSessions(connections)
+  yield* requireRights(connections)
+  const together = yield* Together.make
+  const { leave, register, sinceLocks } = yield* Engine.join(connections, runner)
+  const service: Service = {
+    each: (name, effect, { annotations = {} } = {}) => {
+      const { tenant = name } = annotations
+      const repeated = Restarts.untilItEnds(name, effect, String(tenant)).pipe(
+        Effect.provideService(Together.Together, together),
+        Effect.annotateLogs(annotations),
+      )
+      return register(name, repeated)
+    },
+    sinceLocks,
+    leave,
+  }
+  return service
+})
+
+/** Does not wait for the end of an effect that fails or is interrupted: a statement that a network swallows may end after minutes. */
+const inBackground = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(Effect.forkDetach(Effect.interruptible(effect)), (fiber) =>
+      Effect.onInterrupt(restore(Fiber.join(fiber)), () => Effect.sync(() => fiber.interruptUnsafe())),
+    ),
+  )
+
+const make = Effect.fnUntraced(function* ({ runner, ...options }: Options) {
+  // Two of its own: a runner that leaves needs its connections, and a scope that is closing opens none.
+  const [connected, joined] = yield* Effect.all([Scope.make(), Scope.make()])
+  const close = (exit: Exit.Exit<unknown, unknown>) =>
+    Effect.andThen(Scope.close(joined, exit), Scope.close(connected, exit))
+  const connections = yield* Connection.connect({ ...options, applicationName: applicationName(runner) }).pipe(
+    Scope.provide(connected),
+  )
+  const scope = yield* Effect.scope
+  return yield* inBackground(Scope.provide(join(connections, runner), joined)).pipe(
+    // The sessions are compared, and then the engine starts.
+    connections.inTime(Duration.times(connections.timeout, 2)),
+    Effect.onExit((exit) =>
+      Exit.isSuccess(exit) ? Scope.addFinalizerExit(scope, close) : Effect.forkDetach(close(exit)),
+    ),
+  )
+})
 
 /**
  * Joins the cluster of the database, with connections of its own.
@@ -114,36 +169,11 @@ const requireOwnSessions = ({ client, failed, fromSqlError, timeout }: Connectio
  *
  * Runners listen on no port. When this one leaves, the others take its work within seconds; when it is killed, typically within
  * some three seconds, and 17 at most. Which runner does what is decided by PostgreSQL's advisory locks, so behind PgBouncer the
- * pooling must be by session: where it is not, the layer fails with `SharedSessions`.
+ * pooling must be by session: where it is not, the layer fails with `SharedSessions`. Where its role may not write, it fails with `MissingRights`. Where PostgreSQL does not answer it fails with
+ * `Unreachable`, within twice the `timeout`.
  *
  * @since 0.1.0
  * @category layers
  */
-export const layer = ({ runner, ...options }: Options): Layer.Layer<Cluster, DatabaseError> => {
-  // In a layer of their own, and so in a scope of their own: a runner that leaves needs them, and a scope that is closing opens none.
-  const connections = Layer.effect(
-    Connections,
-    Connection.connect({ ...options, applicationName: applicationName(runner) }),
-  )
-  return Layer.effect(
-    Cluster,
-    Effect.gen(function* () {
-      const connections = yield* Connections
-      yield* requireOwnSessions(connections)
-      const together = yield* Together.make
-      const { leave, register, sinceLocks } = yield* Engine.join(connections, runner, connections.fromSqlError)
-      return {
-        each: (name, effect, { annotations = {} } = {}) => {
-          const { tenant = name } = annotations
-          const repeated = Restarts.untilItEnds(name, effect, String(tenant)).pipe(
-            Effect.provideService(Together.Together, together),
-            Effect.annotateLogs(annotations),
-          )
-          return register(name, repeated)
-        },
-        sinceLocks,
-        leave,
-      }
-    }),
-  ).pipe(Layer.provide(connections), Layer.provide(Reactivity.layer))
-}
+export const layer = (options: Options): Layer.Layer<Cluster, DatabaseError> =>
+  Layer.effect(Cluster, make(options)).pipe(Layer.provide(Reactivity.layer))

@@ -233,7 +233,9 @@ const reportStart = Effect.fnUntraced(function* ({ name }: Tenant, { epoch }: Te
   const line = `this runner collects it, as owner ${epoch}`
   if (yield* Restarts.IsRepeated) return yield* Effect.logDebug(line)
   const { say } = yield* Together.Together
-  yield* say("collects", name, Effect.logInfo(line), (who) => Effect.logInfo(`this runner also collects ${who}`))
+  yield* say(Together.collected, name, Effect.logInfo(line), (who) =>
+    Effect.logInfo(`this runner also collects ${who}`),
+  )
 })
 
 const asOwner = Effect.fnUntraced(function* (tenant: Tenant, options: Options) {

@@ -72,10 +72,10 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const { pollEvery = "3 seconds", reclaimAfter = "30 seconds" } = options
   const collector: Collector.Options = { transports: yield* NodeTransport.shared, ...options }
 
-  const { list: statuses } = yield* TenantStatus
+  const { runners } = yield* TenantStatus
   const { lost } = yield* LostTenants.make({
     runner: options.runner,
-    list: statuses,
+    runners,
     isElsewhere: (tenant) => registered.has(tenant) && !running.has(tenant),
   })
 

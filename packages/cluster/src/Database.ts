@@ -10,13 +10,13 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Reactivity from "effect/reactivity/Reactivity"
-import * as References from "effect/References"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
-import { DatabaseError, NewerSchema, OlderSchema, Unreachable } from "./DatabaseError.ts"
+import { DatabaseError, NewerSchema, OlderSchema } from "./DatabaseError.ts"
 import * as Connection from "./internal/connection.ts"
+import { ofProgram } from "./internal/ofProgram.ts"
 import { current, versionOf } from "./internal/schema.ts"
 
 /**
@@ -74,11 +74,8 @@ const untilItAnswers = Schedule.min([Schedule.exponential("200 millis"), Schedul
   Schedule.jittered,
 )
 
-/** What is said of the database concerns all who use it, and not the tenant whose statement is the first to find out. */
-const ofProgram = Effect.provideService(References.CurrentLogAnnotations, {})
-
 const make = Effect.fnUntraced(function* (options: Options) {
-  const { client, failed, fromSqlError, name, timeout } = yield* Connection.connect(options)
+  const { client, fromSqlError, inTime, name, timeout } = yield* Connection.connect(options)
   const bound = Duration.sum(timeout, grace)
   // Only a program that uses it has this connection.
   const urgent = yield* Effect.cached(
@@ -91,12 +88,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const queryOn =
     (connection: typeof urgent): Service["query"] =>
     (use, { timeout = bound } = {}) =>
-      Effect.flatMap(connection, (client) => Effect.mapError(use(client), fromSqlError)).pipe(
-        Effect.timeoutOrElse({
-          duration: timeout,
-          orElse: () => Effect.fail(failed(new Unreachable({ description: "no answer in time" }))),
-        }),
-      )
+      Effect.flatMap(connection, (client) => Effect.mapError(use(client), fromSqlError)).pipe(inTime(timeout))
   const query = queryOn(Effect.succeed(client))
   const urgently = queryOn(urgent)
   // However many statements wait for it.
@@ -126,6 +118,15 @@ const make = Effect.fnUntraced(function* (options: Options) {
   }
   return service
 })
+
+/**
+ * The host and the name of the database at a URL, as messages have it. It fails where the URL is not one.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const nameOf = (url: Options["url"]): Effect.Effect<string, DatabaseError> =>
+  Effect.map(Connection.addressOf(url), ({ name }) => name)
 
 /** Fails unless the schema is the one of this release. */
 const requireCurrent = Effect.fnUntraced(function* ({ name, query }: Service) {

@@ -86,7 +86,7 @@ export class Refused extends Schema.TaggedError<Refused>("@live-response/cluster
 
 /**
  * A pooler in front of the database gives the sessions of this program to others between transactions, as PgBouncer does with
- * `pool_mode = transaction`: a runner would lose its locks, and statements that are prepared are not found.
+ * `pool_mode = transaction` or `statement`: a runner would lose its locks, and statements that are prepared are not found.
  *
  * @since 0.1.0
  * @category reasons
@@ -94,6 +94,17 @@ export class Refused extends Schema.TaggedError<Refused>("@live-response/cluster
 export class SharedSessions extends Schema.TaggedError<SharedSessions>(
   "@live-response/cluster/DatabaseError/SharedSessions",
 )("SharedSessions", { description: Schema.String }) {}
+
+/**
+ * The role of this program lacks rights that a runner needs, such as one that may only read: it would count as a runner and get no work.
+ * `rights` names what it lacks.
+ *
+ * @since 0.1.0
+ * @category reasons
+ */
+export class MissingRights extends Schema.TaggedError<MissingRights>(
+  "@live-response/cluster/DatabaseError/MissingRights",
+)("MissingRights", { role: Schema.String, rights: Schema.String }) {}
 
 /**
  * The schema is older than this release needs: version 0 is a database without one.
@@ -131,6 +142,7 @@ export const Reason = Schema.Union([
   TlsFailed,
   Refused,
   SharedSessions,
+  MissingRights,
   OlderSchema,
   NewerSchema,
 ])
@@ -197,6 +209,8 @@ export class DatabaseError extends Schema.TaggedError<DatabaseError>("@live-resp
         return `it refused (${reason.description}); check its address, the role and the rights of that role`
       case "SharedSessions":
         return `a pooler shares its sessions (${reason.description}); set pool_mode = session in PgBouncer, or connect to PostgreSQL itself`
+      case "MissingRights":
+        return `the role ${reason.role} lacks rights that runners need (${reason.rights}); run migrate --runtime-role ${reason.role} with the role that owns the schema`
       case "OlderSchema":
         return `its schema is version ${reason.version} and this release needs ${reason.needed}; migrate it with the role that owns it`
       case "NewerSchema":

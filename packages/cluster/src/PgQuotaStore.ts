@@ -49,20 +49,12 @@ interface Queries {
   readonly query: Query
   /** Waits for as long as the database does not answer, which the database reports once. */
   readonly patiently: Query
-  /** The same for what nobody waits for: it continues in the background. */
-  readonly eventually: (
-    use: (sql: SqlClient) => Effect.Effect<unknown, SqlError>,
-  ) => Effect.Effect<void, QuotaStoreError>
 }
 
 type Answers = Effect.Success<ReturnType<typeof QuotaAnswers.make<QuotaStoreError>>>
 
 /** The operations on a log, each one statement. */
-const statementsOf = (
-  { eventually, patiently, query }: Queries,
-  nextId: () => string,
-  { lease, name, windows }: LogOptions,
-) => {
+const statementsOf = ({ patiently, query }: Queries, nextId: () => string, { lease, name, windows }: LogOptions) => {
   const longest = String(QuotaRule.longest(windows))
   const keep = String(Math.max(Duration.toMillis(retention), Number(longest)))
   const leased = String(Duration.toMillis(lease))
@@ -81,7 +73,7 @@ const statementsOf = (
       }),
     ).pipe(Effect.flatMap(({ id, rows }) => Effect.map(decodeWait(rows), ({ wait }) => ({ id, wait })))),
     release: (id: string) =>
-      eventually((sql) => sql`delete from live_response.quota_calls where log = ${name} and id = ${id}`),
+      Effect.asVoid(query((sql) => sql`delete from live_response.quota_calls where log = ${name} and id = ${id}`)),
     throttled: (wait: number, { duration, limit }: QuotaRule.Window) => {
       const window = String(Duration.toMillis(duration))
       return patiently((sql) =>
@@ -177,20 +169,10 @@ export const layer: Layer.Layer<QuotaStore, never, Database> = Layer.effect(
     const program = (yield* Random.nextInt).toString(36)
     let permits = 0
     const nextId = () => `${program}:${permits++}`
-    const scope = yield* Effect.scope
     const query: Query = (use) => Effect.mapError(database.query(use), fromDatabaseError)
     const patiently: Query = (use) => Effect.mapError(database.patiently(use), fromDatabaseError)
-    const eventually: Queries["eventually"] = (use) =>
-      query(use).pipe(
-        Effect.catchIf(
-          ({ isRetryable }) => isRetryable,
-          () => Effect.forkIn(Effect.ignore(patiently(use)), scope),
-        ),
-        Effect.asVoid,
-      )
     const answers = yield* QuotaAnswers.make(query)
-    const logOf = (query: Query, options: LogOptions) =>
-      makeLog({ query, patiently, eventually }, answers, nextId, options)
+    const logOf = (query: Query, options: LogOptions) => makeLog({ query, patiently }, answers, nextId, options)
     return {
       // Waits for the database, and fails at once where it refuses the log.
       open: (options) => Effect.as(logOf(patiently, options).status, logOf(query, options)),

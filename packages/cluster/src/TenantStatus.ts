@@ -96,6 +96,9 @@ export interface Service {
   /** The status of all tenants of the registry, by their names. */
   readonly list: Effect.Effect<ReadonlyArray<Status>, DatabaseError>
 
+  /** Which runner has claimed each tenant of the registry last, where one has: less than `list` reads. */
+  readonly runners: Effect.Effect<ReadonlyArray<Pick<Status, "tenant" | "runner">>, DatabaseError>
+
   /** The status of one tenant; none if it is not in the registry. */
   readonly get: (tenant: TenantId) => Effect.Effect<Option.Option<Status>, DatabaseError>
 
@@ -139,6 +142,12 @@ const select = (sql: SqlClient, condition: Fragment) => sql`
     from live_response.tenants t left join live_response.tenant_status s using (tenant) left join lateral (
       select position from live_response.positions where tenant = t.tenant order by updated_at desc limit 1) p on true
     where not t.removed and ${condition} order by t.name, t.tenant`
+
+const decodeRunners = rowsOf(Schema.Struct({ tenant: TenantId, runner: Schema.NullOr(Schema.String) }))
+
+const selectRunners = (sql: SqlClient) => sql`
+  select t.tenant::text as tenant, s.runner from live_response.tenants t
+    left join live_response.tenant_status s using (tenant) where not t.removed`
 
 /** How often searches are written. */
 const flushEvery = "5 seconds"
@@ -201,6 +210,10 @@ const make = Effect.gen(function* () {
   const { failing, looked, sinceWrite } = yield* makeLooks
   const service: Service = {
     list: read((sql) => sql`true`),
+    runners: patiently(selectRunners).pipe(
+      Effect.flatMap(decodeRunners),
+      Effect.map((rows) => rows.map(({ runner, tenant }) => ({ tenant, ...(runner === null ? {} : { runner }) }))),
+    ),
     get: (tenant) =>
       Effect.map(
         read((sql) => sql`t.tenant = ${tenant}::uuid`),

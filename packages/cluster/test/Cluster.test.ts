@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Cluster from "@live-response/cluster/Cluster"
 import * as Database from "@live-response/cluster/Database"
+import { DatabaseError } from "@live-response/cluster/DatabaseError"
 import * as Tenants from "@live-response/cluster/Tenants"
 import { PostgresServer } from "@live-response/cluster/testing/PostgresServer"
 import * as Context from "effect/Context"
@@ -13,10 +14,14 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
+import * as Reactivity from "effect/reactivity/Reactivity"
 import * as Redacted from "effect/Redacted"
 import * as References from "effect/References"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
+import * as Connection from "../src/internal/connection.ts"
+import * as Engine from "../src/internal/engine.ts"
+import * as Grants from "../src/internal/grants.ts"
 import { applicationName } from "../src/internal/runnerNames.ts"
 import * as NetworkHole from "./support/networkHole.ts"
 import { named, newTenant, registry } from "./support/owners.ts"
@@ -24,6 +29,14 @@ import { start } from "./support/programs.ts"
 import { sharedServer, startServer } from "./support/server.ts"
 
 startServer()
+
+/** The server, through a network that can be a hole. */
+const throughHole = Effect.gen(function* () {
+  const url = new URL(Redacted.value((yield* PostgresServer).runner))
+  const hole = yield* NetworkHole.make(Number(url.port))
+  url.port = String(hole.port)
+  return { hole, url: Redacted.make(url.href) }
+})
 
 /** A runner, and what ends it. */
 const join = Effect.fnUntraced(function* (runner: string) {
@@ -123,6 +136,71 @@ describe("Cluster.layer", () => {
         const { end } = yield* join(name)
         yield* end
       }
+    }).pipe(Effect.scoped, Effect.provide(sharedServer)),
+  )
+
+  it.live.each([
+    { what: "the comparison of sessions", text: "select pg_backend_pid()" },
+    { what: "the connection of the locks", text: "idle_session_timeout" },
+    { what: "the connection that hears other runners", text: "LISTEN" },
+  ])("fails in time where the network swallows $what, and joins once it does not", ({ text }) =>
+    Effect.gen(function* () {
+      const { hole, url } = yield* throughHole
+      const joined = Layer.build(Layer.fresh(Cluster.layer({ url, runner: "hidden", timeout: "1 second" })))
+      yield* hole.openAt(text)
+      const error = yield* Effect.flip(
+        Effect.flatMap(joined, () => Effect.fail("joined")).pipe(Effect.scoped, Effect.timeout("4 seconds")),
+      )
+      assert.isTrue(error instanceof DatabaseError && error.reason._tag === "Unreachable", String(error))
+      yield* hole.mend
+      yield* joined
+    }).pipe(Effect.scoped, Effect.provide(sharedServer)),
+  )
+
+  it.live("fails, and does not die, where the connection of its locks can't be opened", () =>
+    Effect.gen(function* () {
+      const server = yield* PostgresServer
+      const connections = yield* Connection.connect({ url: server.runner })
+      yield* Effect.acquireRelease(server.stop, () => server.start)
+      const error = yield* Effect.flip(Engine.join(connections, "refused"))
+      assert.strictEqual(error.reason._tag, "Unreachable")
+    }).pipe(Effect.scoped, Effect.provide(Layer.merge(sharedServer, Reactivity.layer))),
+  )
+
+  it.live("is refused to a role that may only read, and names what it lacks", () =>
+    Effect.gen(function* () {
+      const server = yield* PostgresServer
+      const owner = yield* Layer.build(Database.layerUnchecked({ url: server.superuser }))
+      const { query } = Context.get(owner, Database.Database)
+      const url = new URL(Redacted.value(server.runner))
+      url.username = "reader"
+      const fails = Effect.map(
+        Effect.flip(Layer.build(Layer.fresh(Cluster.layer({ url: Redacted.make(url.href), runner: "reading" })))),
+        ({ isRetryable, description }) => ({ isRetryable, description }),
+      )
+      const runners = query((sql) => sql`select 1 from live_response.engine_runners where address like 'reading:%'`)
+      for (const statement of [
+        `create role reader login password '${url.password}'`,
+        "grant connect on database live to reader",
+        "grant usage on schema live_response to reader",
+        "grant select on all tables in schema live_response to reader",
+      ])
+        yield* query((sql) => sql.unsafe(statement))
+      const { description, isRetryable } = yield* fails
+      assert.isFalse(isRetryable)
+      assert.match(
+        description,
+        /^the role reader lacks rights that runners need \(delete, insert, update, usage on \w+, \w+, \w+ and \d+ more\); run migrate --runtime-role reader with the role that owns the schema$/,
+      )
+      for (const statement of Grants.statements(Grants.ofRunners("reader")))
+        yield* query((sql) => sql.unsafe(statement))
+      yield* query((sql) => sql`revoke update on live_response.positions from reader`)
+      assert.include((yield* fails).description, "runners need (update on positions); run")
+      assert.deepStrictEqual(yield* runners, [])
+      // What nobody who has them for the table needs for its partitions.
+      yield* query((sql) => sql`grant update on live_response.positions to reader`)
+      yield* query((sql) => sql`revoke all on live_response.manifest_3 from reader`)
+      yield* Layer.build(Layer.fresh(Cluster.layer({ url: Redacted.make(url.href), runner: "reading" })))
     }).pipe(Effect.scoped, Effect.provide(sharedServer)),
   )
 
@@ -320,11 +398,9 @@ describe("Cluster.layer", () => {
       Effect.gen(function* () {
         const server = yield* PostgresServer
         const staleWrites = yield* watchStaleWrites(server.owner)
-        const url = new URL(Redacted.value(server.runner))
-        const hole = yield* NetworkHole.make(Number(url.port))
-        url.port = String(hole.port)
+        const { hole, url } = yield* throughHole
         const { owners, run, tenants, until } = yield* runnersOfTenants
-        yield* run("cut off", Redacted.make(url.href))
+        yield* run("cut off", url)
         yield* until(() => owners.size === tenants.length)
         yield* run("other", server.runner)
         yield* until(() => tenants.every((tenant) => owners.has(tenant)) && new Set(owners.values()).size === 2)

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
 import * as TestClock from "effect/testing/TestClock"
 import * as LostTenants from "../src/internal/lostTenants.ts"
+import * as Together from "../src/internal/together.ts"
 import type { TenantId } from "../src/Tenants.ts"
 import { named, newTenant } from "./support/newTenants.ts"
 
@@ -16,7 +17,7 @@ describe("LostTenants.make", () => {
       const here = new Set<TenantId>()
       const { lost } = yield* LostTenants.make({
         runner: "runner-1",
-        list: Effect.sync(() => tenants.map(({ tenant }) => ({ tenant, runner: owners.get(tenant) ?? "runner-1" }))),
+        runners: Effect.sync(() => tenants.map(({ tenant }) => ({ tenant, runner: owners.get(tenant) ?? "runner-1" }))),
         isElsewhere: (tenant) => !here.has(tenant),
       })
       const [slow, back] = [tenants[8]?.tenant ?? newTenant(), tenants[9]?.tenant ?? newTenant()]
@@ -34,6 +35,33 @@ describe("LostTenants.make", () => {
       owners.set(slow, "runner-2")
       yield* TestClock.adjust("3 seconds")
       assert.deepStrictEqual(lines, ["1 tenant moved to runner-2: tenant 8"])
+    }).pipe(Effect.scoped, Effect.provide(Logger.layer([logger])))
+  })
+
+  it.effect("says first that this runner collects a tenant, and then that it has moved", () => {
+    const lines: Array<string> = []
+    const logger = Logger.make(({ message }) => lines.push(String(message)))
+    return Effect.gen(function* () {
+      const together = yield* Together.make
+      const [first, other] = ["first", "other"].map((name) => ({ ...named(name), tenant: newTenant() }))
+      assert(first !== undefined && other !== undefined)
+      const { lost } = yield* LostTenants.make({
+        runner: "runner-1",
+        runners: Effect.succeed([{ tenant: other.tenant, runner: "runner-2" }]),
+        isElsewhere: () => true,
+      })
+      for (const { name } of [first, other]) {
+        yield* together.say(Together.collected, name, Effect.logInfo("it collects"), (who) =>
+          Effect.logInfo(`it also collects ${who}`),
+        )
+      }
+      yield* Effect.provideService(lost(other), Together.Together, together)
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual(lines, [
+        "it collects",
+        "it also collects 1 more (other)",
+        "1 tenant moved to runner-2: other",
+      ])
     }).pipe(Effect.scoped, Effect.provide(Logger.layer([logger])))
   })
 })

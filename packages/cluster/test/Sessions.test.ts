@@ -5,6 +5,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import type { Connection } from "effect/sql/SqlConnection"
+import { ConnectionError, SqlError } from "effect/sql/SqlError"
 import * as Connections from "../src/internal/connection.ts"
 import * as Sessions from "../src/internal/sessions.ts"
 import { sharedServer, startServer } from "./support/server.ts"
@@ -50,6 +51,31 @@ describe("Sessions.areShared", () => {
       assert.isTrue(yield* Sessions.areShared(pooler(sessions)))
       assert.isTrue(yield* Sessions.areShared(pooler(sessions.slice(1))))
       assert.isTrue(yield* Sessions.areShared(pooler(sessions, "first")))
+    }).pipe(Effect.scoped, Effect.provide(Layer.merge(sharedServer, Reactivity.layer))),
+  )
+
+  it.live("is true behind a pooler of statements, which closes each connection that begins a transaction", () =>
+    Effect.gen(function* () {
+      const { client } = yield* connect
+      /** The driver drops what PgBouncer says before it closes the connection. */
+      const closing = (times: number) => {
+        let left = times
+        const begin = (own: Connection, ...args: Parameters<Connection["executeUnprepared"]>) => {
+          const cause = new Error("Connection closed")
+          return args[0] === "begin" && left-- > 0
+            ? Effect.fail(new SqlError({ reason: new ConnectionError({ cause, operation: "query" }) }))
+            : own.executeUnprepared(...args)
+        }
+        return {
+          reserve: Effect.map(client.reserve, (own) => ({
+            ...own,
+            executeUnprepared: (...args: Parameters<Connection["executeUnprepared"]>) => begin(own, ...args),
+          })),
+        }
+      }
+      assert.isTrue(yield* Sessions.areShared(closing(Infinity)))
+      // Such as by a server that restarts.
+      assert.isFalse(yield* Sessions.areShared(closing(1)))
     }).pipe(Effect.scoped, Effect.provide(Layer.merge(sharedServer, Reactivity.layer))),
   )
 

@@ -118,6 +118,12 @@ describe("TenantStatus.layer", { concurrent: true }, () => {
       const tenant = yield* addTenant
       const earlier = Context.get(yield* open(tenant, "one"), TenantOwner.TenantOwner)
       assert.strictEqual((yield* statusOf(tenant)).runner, "one")
+      const unclaimed = yield* addTenant
+      const runners = yield* TenantStatus.TenantStatus.use(({ runners }) => runners)
+      assert.deepStrictEqual(
+        [tenant, unclaimed].map((id) => runners.find((row) => row.tenant === id)),
+        [{ tenant, runner: "one" }, { tenant: unclaimed }],
+      )
       const context = yield* open(tenant, "other")
       const owner = Context.get(context, TenantOwner.TenantOwner)
       yield* failed(owner, "search", "the sign-in was refused")

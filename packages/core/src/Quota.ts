@@ -283,9 +283,14 @@ const makeReporting = Effect.fnUntraced(function* (
   const log = OwnCalls.beside(yield* untilItAnswers(store.open({ name, windows, lease })), windows)
   const pauses = yield* PubSub.sliding<Pause>(16)
 
-  /** Does not wait for a log that does not answer: it is repeated in the background, and the permit stays in flight. */
-  const finish = (update: Effect.Effect<void, QuotaStoreError>) =>
-    update.pipe(Effect.catch(() => Effect.asVoid(Effect.forkIn(Effect.ignore(untilItAnswers(update)), scope))))
+  /**
+   * Does not wait for a log that does not answer: it is repeated in the background, and the permit stays in flight. It reports nothing,
+   * because nobody waits for it: the next call does.
+   */
+  const finish = (update: Effect.Effect<void, QuotaStoreError>) => {
+    const repeated = Effect.retry(update, { schedule: timing.quotaStore, while: ({ isRetryable }) => isRetryable })
+    return Effect.catch(update, () => Effect.asVoid(Effect.forkIn(Effect.ignore(repeated), scope)))
+  }
 
   const publishPauses = timing.quota.pipe(
     Schedule.tap(({ duration }) => Effect.andThen(PubSub.publish(pauses, { duration }), report(duration))),

@@ -80,13 +80,9 @@ const startsOver = new Set(["NoSuchUpload", "ConditionalRequestConflict"])
 
 const isOk = ({ code, status }: ObjectRequest.Answer) => status === 200 && code === undefined
 
-/** An object is stored. What a gateway says in place of the store has no ETag. */
-const isStored = (answer: ObjectRequest.Answer) =>
-  isOk(answer) && (answer.headers["etag"] !== undefined || answer.text.trim() === "")
-
-/** An object of parts is stored. */
-const isCompleted = (answer: ObjectRequest.Answer) =>
-  isOk(answer) && (answer.text.includes("CompleteMultipartUploadResult") || answer.text.trim() === "")
+/** An object is stored. What a gateway says in place of the store does not have the mark of its answer, and is not empty. */
+const isStored = (answer: ObjectRequest.Answer, hasMark: boolean) =>
+  isOk(answer) && (hasMark || answer.text.trim() === "")
 
 /** `If-None-Match: *` was not fulfilled. */
 const isTaken = ({ status }: ObjectRequest.Answer) => status === 412
@@ -120,7 +116,12 @@ const createWhole = <E, R>(creator: ObjectUpload.Creator, path: string, content:
         [sha256Header]: content.sha256,
       }
       const request = { ...creator.requestOf(path), method: "PUT" as const, body: bytes, headers }
-      return outcomeOf(yield* creator.client.send(request, (answer) => isStored(answer) || isTaken(answer)))
+      return outcomeOf(
+        yield* creator.client.send(
+          request,
+          (answer) => isStored(answer, answer.headers["etag"] !== undefined) || isTaken(answer),
+        ),
+      )
     }),
   )
 
@@ -170,7 +171,10 @@ const complete = Effect.fnUntraced(function* (
   }
   const answer = yield* client.send(
     request,
-    (answer) => isCompleted(answer) || isTaken(answer) || startsOver.has(answer.code ?? ""),
+    (answer) =>
+      isStored(answer, answer.text.includes("CompleteMultipartUploadResult")) ||
+      isTaken(answer) ||
+      startsOver.has(answer.code ?? ""),
   )
   const { code = "", status } = answer
   if (!startsOver.has(code)) return outcomeOf(answer)

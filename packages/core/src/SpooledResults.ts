@@ -20,6 +20,7 @@ import { monotonicMillis } from "./internal/monotonic.ts"
 import * as OutagePatience from "./internal/outagePatience.ts"
 import * as SpaceWatch from "./internal/spaceWatch.ts"
 import * as Spool from "./internal/spool.ts"
+import { isRefusal } from "./internal/storeAccess.ts"
 import * as StoreGate from "./internal/storeGate.ts"
 import { LinkGate, NotNow } from "./LinkGate.ts"
 import * as ObjectStore from "./ObjectStore.ts"
@@ -73,11 +74,11 @@ const lookEvery = "5 seconds"
 /** Lets a link be requested when its result can be stored: in the object store, and in the spool before. */
 const makeLinkGate = (
   { prefix, spool }: Options,
-  { disk, linksOf, uploads }: StoreGate.Gates,
+  { disk, ofPrefix, uploads }: StoreGate.Gates,
   report: ReturnType<typeof makeReport>,
 ) =>
   Effect.map(DiskSpace, (space) => {
-    const links = linksOf(prefix)
+    const { access, links } = ofPrefix(prefix)
     const findFull = SpaceWatch.fullOf(space, spool)
     const untilSpace = (ref: ResultRef) =>
       findFull.pipe(
@@ -91,19 +92,24 @@ const makeLinkGate = (
         }),
         Effect.repeat({ until: (full) => full === undefined, schedule: Schedule.spaced(lookEvery) }),
       )
-    const untilOpen = (ref: ResultRef, key: string) =>
-      uploads
-        .untilOpen(key, (error) => report(ref, ofService(toStoreError(error))))
+    const untilOpen = (ref: ResultRef, key: string) => {
+      const onWait = (error: ObjectStoreError) => report(ref, ofService(toStoreError(error)))
+      return uploads
+        .untilOpen(key, onWait)
         .pipe(
           Effect.andThen(untilSpace(ref)),
+          Effect.andThen(access.untilGranted(key, onWait)),
           Effect.andThen(links.turnOf(key)),
           Effect.timeoutOrElse({ duration: linkPatience, orElse: () => Effect.fail(new NotNow()) }),
         )
+    }
     return (ref: ResultRef) => {
       const key = keyOf(ref)
       // Each result passes here: where nothing waits, nothing that waits is started.
       return Effect.flatMap(findFull, (full) =>
-        full === undefined && uploads.isOpen() && links.isOpen(key) ? disk.works : untilOpen(ref, key),
+        full === undefined && uploads.isOpen() && access.isGranted() && links.isOpen(key)
+          ? disk.works
+          : untilOpen(ref, key),
       )
     }
   })
@@ -137,8 +143,10 @@ const reader = (
  *
  * While the object store does not answer, `complete` waits and retries, as that store does it. While it is full or in trouble for
  * long, results wait in the spool, their uploads take turns to try again, and one link is requested every five minutes: the store may
- * refuse what waits alone, such as by its size. After any other failure of the spool or the store, links under this prefix are
- * requested one by one until a result is stored: a link is lost where its result can't be stored.
+ * refuse what waits alone, such as by its size. Where the store refuses the credential, a request shows that before the first link:
+ * one link is requested at first, and one every five minutes, because a credential may permit to write and not to read. After any other
+ * failure of the spool or the store, links under this prefix are requested one by one until a result is stored: a link is lost where
+ * its result can't be stored.
  *
  * @since 0.1.0
  * @category layers
@@ -154,7 +162,7 @@ export const layer = (
       const spool = yield* Spool.open(options.spool)
       const nameOf = (path: string) => ObjectStore.join(options.prefix, path)
       const gates = StoreGate.gatesOf(objects)
-      const links = gates.linksOf(options.prefix)
+      const { access, links } = gates.ofPrefix(options.prefix)
       const report = makeReport()
 
       /** Moves a file of the spool to the object store. Where that fails the result is downloaded again, so the file goes as well. */
@@ -166,7 +174,9 @@ export const layer = (
         gates.uploads.through(objects.put(nameOf(path), { bytes, sha256, stream: spool.read(path) }), onWait).pipe(
           // A batch completes results uninterruptibly, and an upload may take long.
           Effect.interruptible,
-          Effect.catchTag("ObjectStoreError", (error) => Effect.fail(toStoreError(error))),
+          Effect.catchTag("ObjectStoreError", (error) =>
+            Effect.andThen(isRefusal(error) ? access.refused : Effect.void, Effect.fail(toStoreError(error))),
+          ),
           Effect.ensuring(Effect.ignore(spool.remove(path))),
         )
 
@@ -182,7 +192,7 @@ export const layer = (
             ...writer,
             complete: writer.complete.pipe(
               Effect.tap((stored) => upload(stored.path, stored, onWait)),
-              Effect.tap(() => links.works),
+              Effect.tap(() => Effect.andThen(access.works, links.works)),
             ),
           })
         }),

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as ObjectStore from "@live-response/core/ObjectStore"
-import { Files, ObjectStoreError } from "@live-response/core/ObjectStoreError"
+import { Files, ObjectStoreError, Refused, Unavailable } from "@live-response/core/ObjectStoreError"
 import { StoreError } from "@live-response/core/StoreError"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -92,7 +92,7 @@ describe("the links of a tenant of which a result could not be stored", () => {
     "take turns until a result is stored: a turn ends with its result, and while that waits for the store",
     () =>
       Effect.gen(function* () {
-        const links = (yield* makeGates).linksOf("tenants/one")
+        const { links } = (yield* makeGates).ofPrefix("tenants/one")
         const refused = Exit.fail(new StoreError({ path: "a", problem: "Failed", detail: "refused" }))
         for (const key of ["a", "b", "c", "d", "e"]) yield* links.start(key)
         yield* links.turnOf("a")
@@ -114,5 +114,68 @@ describe("the links of a tenant of which a result could not be stored", () => {
         assert.deepStrictEqual(yield* requested, [true, true, true])
         yield* links.finish("d", Exit.void)
       }).pipe(Effect.scoped),
+  )
+})
+
+describe("the links of a store that refuses the credential", () => {
+  const refusal = new ObjectStoreError({ object: "a", reason: new Refused({ status: 403 }) })
+
+  /** Two tenants of a store whose answer to a request is that of `answer`. */
+  const makeTenants = (answer: () => Effect.Effect<Option.Option<ObjectStore.Info>, ObjectStoreError>) =>
+    Effect.gen(function* () {
+      const memory = yield* ObjectStore.ObjectStore.pipe(Effect.provide(ObjectStore.layerMemory, { local: true }))
+      const gates = StoreGate.gatesOf({ ...memory, info: () => Effect.suspend(answer) })
+      const tenants = ["tenants/one", "tenants/two"].map((prefix) => gates.ofPrefix(prefix).access)
+      const links = yield* Effect.forEach(["a", "b", "c"], (key) =>
+        Effect.forEach(tenants, (access, i) => start(access.untilGranted(`${key}${i}`, silent))),
+      )
+      return { tenants, requested: () => links.flat().filter(isDone).length }
+    })
+
+  it.effect("are one at first and one every five minutes, of all tenants together, until it accepts requests", () =>
+    Effect.gen(function* () {
+      let [isRefused, asked] = [true, 0]
+      const { requested, tenants } = yield* makeTenants(() => {
+        asked++
+        return isRefused ? Effect.fail(refusal) : Effect.succeedNone
+      })
+      assert.strictEqual(requested(), 1)
+      // Its result is downloaded, and lost. So are the next ones.
+      yield* Effect.forEach(tenants, ({ refused }) => refused)
+      yield* TestClock.adjust("4 minutes")
+      assert.strictEqual(requested(), 1)
+      yield* TestClock.adjust("2 minutes")
+      assert.strictEqual(requested(), 2)
+      assert.isAtMost(asked, 2 * 2 * 7)
+      isRefused = false
+      yield* TestClock.adjust("30 seconds")
+      assert.strictEqual(requested(), 6)
+      // It refuses what it did not refuse before.
+      isRefused = true
+      yield* Effect.forEach(tenants, ({ refused }) => refused)
+      assert.isFalse(tenants.some(({ isGranted }) => isGranted()))
+    }).pipe(Effect.scoped),
+  )
+
+  it.effect("are all requested once a result is stored, because it may refuse to read alone", () =>
+    Effect.gen(function* () {
+      const { requested, tenants } = yield* makeTenants(() => Effect.fail(refusal))
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(requested(), 1)
+      yield* tenants[0]?.works ?? Effect.void
+      yield* TestClock.adjust("5 seconds")
+      assert.strictEqual(requested(), 6)
+      assert.isTrue(tenants.every(({ isGranted }) => isGranted()))
+    }).pipe(Effect.scoped),
+  )
+
+  it.effect("wait for nothing where requests are accepted, or fail for another reason", () =>
+    Effect.gen(function* () {
+      const away = new ObjectStoreError({ object: "a", reason: new Unavailable({ status: 503 }) })
+      for (const answer of [Effect.succeedNone, Effect.fail(away)]) {
+        const { requested } = yield* makeTenants(() => answer)
+        assert.strictEqual(requested(), 6)
+      }
+    }).pipe(Effect.scoped),
   )
 })

@@ -19,6 +19,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
@@ -189,6 +190,48 @@ describe("SpooledResults.layer", () => {
         Effect.provideService(Reporter, report),
         Effect.provide(spooledIn(spool).pipe(Layer.provide([layer, Layer.succeed(DiskSpace, disk)]))),
       )
+    }).pipe(Effect.scoped),
+  )
+
+  it.effect("spends one link on a store that refuses its credential, whatever the number of tenants", () =>
+    Effect.gen(function* () {
+      let isRefused = true
+      const { layer } = yield* objects(({ info, put }) => ({
+        info: (path) => (isRefused ? Effect.fail(broken) : info(path)),
+        put: (path, content) => (isRefused ? Effect.fail(broken) : put(path, content)),
+      }))
+      let links = 0
+      /** Downloads results of a tenant side by side, again and again until they are stored. */
+      const tenant = Effect.fnUntraced(function* (prefix: string) {
+        const services = yield* Layer.build(
+          Layer.fresh(
+            SpooledResults.layer({ spool: yield* tempDirectory, prefix }).pipe(
+              Layer.provide([NodeServices.layer, NodeHasher.layer, layer]),
+            ),
+          ),
+        )
+        const download = (index: number) =>
+          Effect.gen(function* () {
+            yield* yield* Effect.map(LinkGate, (gate) => gate({ ...ref, index }))
+            links++
+            yield* store(bytes, refAt(index))
+          }).pipe(Effect.provideContext(services), Effect.retry(Schedule.spaced("1 second")))
+        yield* Effect.forEach([0, 1, 2, 3], download, { concurrency: "unbounded", discard: true })
+      })
+      const tenants = yield* Effect.forkChild(
+        Effect.forEach(["tenants/one", "tenants/two", "tenants/three"], tenant, { concurrency: "unbounded" }),
+      )
+      const passes = (until: () => boolean) =>
+        Effect.repeat(Effect.andThen(TestClock.adjust("1 second"), TestClock.withLive(Effect.sleep("5 millis"))), {
+          until,
+        })
+      let seconds = 0
+      yield* passes(() => ++seconds > 120)
+      assert.strictEqual(links, 1)
+      isRefused = false
+      yield* passes(() => tenants.pollUnsafe() !== undefined)
+      yield* Fiber.join(tenants)
+      assert.strictEqual(links, 1 + 12)
     }).pipe(Effect.scoped),
   )
 

@@ -41,13 +41,16 @@ export interface Options {
 
 const defaultTimeout = Duration.seconds(15)
 
-/** Connects when a statement needs it. `timeout` bounds each statement at the server. */
-export const connect = Effect.fnUntraced(function* (options: Options) {
-  const { ca, name, secrets, url } = yield* Effect.mapError(
-    Address.read(options.url),
+export const addressOf = (url: Options["url"]) =>
+  Effect.mapError(
+    Address.read(url),
     ({ name = "an unknown address", problem }) =>
       new DatabaseError({ database: name, reason: new InvalidAddress({ problem: TerminalText.shorten(problem) }) }),
   )
+
+/** Connects when a statement needs it. `timeout` bounds each statement at the server. */
+export const connect = Effect.fnUntraced(function* (options: Options) {
+  const { ca, name, secrets, url } = yield* addressOf(options.url)
   const timeout = Duration.fromInputUnsafe(options.timeout ?? defaultTimeout)
   const failed = (reason: Reason) => new DatabaseError({ database: name, reason })
   const fromSqlError = (error: SqlError) => {
@@ -59,6 +62,14 @@ export const connect = Effect.fnUntraced(function* (options: Options) {
     if (SqlErrors.isExhausted(error)) return failed(new Exhausted({ description }))
     return failed(SqlErrors.isTransient(error) ? new Unreachable({ description }) : new Refused({ description }))
   }
+  /** Fails where the server has not answered in time. */
+  const inTime =
+    (duration: Duration.Input) =>
+    <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | DatabaseError, R> =>
+      Effect.timeoutOrElse(effect, {
+        duration,
+        orElse: () => Effect.fail(failed(new Unreachable({ description: "no answer in time" }))),
+      })
   const { client, listen } = yield* Pool.make({
     url,
     lifetime: options.connectionLifetime,
@@ -74,5 +85,7 @@ export const connect = Effect.fnUntraced(function* (options: Options) {
       timezone: "UTC",
     },
   })
-  return { client, listen, name, timeout, failed, fromSqlError }
+  return { client, listen, name, timeout, failed, fromSqlError, inTime }
 })
+
+export type Connections = Effect.Success<ReturnType<typeof connect>>

@@ -19,13 +19,13 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as SqlClient from "effect/sql/SqlClient"
-import type { SqlError } from "effect/sql/SqlError"
+import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import type { DatabaseError } from "../DatabaseError.ts"
 import * as Background from "./background.ts"
+import type { Connections } from "./connection.ts"
 import * as EngineLog from "./engineLog.ts"
 import { acquireSoon } from "./handOver.ts"
 import * as LastTime from "./lastTime.ts"
-import type { Pool } from "./pool.ts"
 import * as RunnerChanges from "./runnerChanges.ts"
 import { applicationName, isOfDatabase, lockExpiration } from "./runnerNames.ts"
 
@@ -136,15 +136,11 @@ const markGoneOrReport = (
   )
 
 /** Joins the cluster as `runner`, a name that no other process ever has. */
-export const join = Effect.fnUntraced(function* (
-  pool: Pool,
-  runner: string,
-  describe: (error: SqlError) => DatabaseError,
-) {
+export const join = Effect.fnUntraced(function* (connections: Connections, runner: string) {
   let isLeaving = false
   const locks = LastTime.make()
-  const changes = yield* RunnerChanges.make(pool)
-  const sql = pool.client
+  const changes = yield* RunnerChanges.make(connections)
+  const { client: sql, fromSqlError } = connections
   const config = ShardingConfig.layer({ ...timing, runnerAddress: Option.some(RunnerAddress.make(runner, 1)) })
   const layer = Sharding.layer.pipe(
     Layer.provide([Runners.layerNoop, health]),
@@ -158,10 +154,12 @@ export const join = Effect.fnUntraced(function* (
     Effect.flatMap((context) => Effect.provide(Sharding.Sharding, context)),
     Scope.provide(scope),
     EngineLog.demote,
+    // It dies where the connection of its locks can't be opened.
+    Effect.catchDefect((defect) => (isSqlError(defect) ? Effect.fail(fromSqlError(defect)) : Effect.die(defect))),
   )
   yield* Background.repeat(
     "the search for lost runners",
-    markGoneOrReport(sql, changes, describe),
+    markGoneOrReport(sql, changes, fromSqlError),
     timing.runnerHealthCheckInterval,
   )
   const engine: Engine = {

@@ -35,6 +35,46 @@ export const existing = Effect.fnUntraced(function* (sql: SqlClient): Effect.fn.
   return yield* Effect.orDie(decodeGrants(rows))
 })
 
+/** What a role lacks: the names of privileges, and of the tables and sequences that it lacks one of them for. */
+export interface Lack {
+  readonly role: string
+  readonly privileges: ReadonlyArray<string>
+  readonly relations: ReadonlyArray<string>
+}
+
+const decodeLack = Schema.decodeUnknownEffect(
+  Schema.Tuple([
+    Schema.Struct({
+      role: Schema.String,
+      privileges: Schema.Array(Schema.String),
+      relations: Schema.Array(Schema.String),
+    }),
+  ]),
+)
+
+/**
+ * What the role of this connection lacks of what runners need. Rights for a partition are needed by nobody who has them for its table, and
+ * no runner writes what the versions are.
+ */
+export const lackOf = Effect.fnUntraced(function* (sql: SqlClient): Effect.fn.Return<Lack, SqlError> {
+  const wanted = ofRunners("").privileges.join(",")
+  const rows = yield* sql`
+    with lacking as (
+      select c.relname, lower(p.privilege) as privilege
+      from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        cross join unnest(case c.relkind when 'S' then array['USAGE'] else string_to_array(${wanted}, ',') end) p (privilege)
+      where n.nspname = 'live_response' and c.relkind in ('r', 'p', 'S')
+        and not c.relispartition and c.relname not like '%migrations'
+        and not case c.relkind when 'S' then has_sequence_privilege(c.oid, p.privilege)
+          else has_table_privilege(c.oid, p.privilege) end
+    )
+    select current_user::text as role,
+      coalesce(json_agg(distinct privilege), '[]') as privileges, coalesce(json_agg(distinct relname), '[]') as relations
+    from lacking`
+  const [lack] = yield* Effect.orDie(decodeLack(rows))
+  return lack
+})
+
 /** The statements that give a role these rights for every table. What the versions are is for the owner alone to write. */
 export const statements = ({ privileges, role }: Grant): ReadonlyArray<string> => {
   const quoted = `"${role.replaceAll('"', '""')}"`

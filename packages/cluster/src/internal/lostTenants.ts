@@ -2,10 +2,10 @@
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import type * as Scope from "effect/Scope"
-import type { DatabaseError } from "../DatabaseError.ts"
 import type { Tenant, TenantId } from "../Tenants.ts"
-import type { Status } from "../TenantStatus.ts"
+import type { Service as TenantStatus } from "../TenantStatus.ts"
 import * as Background from "./background.ts"
+import { collected, Together } from "./together.ts"
 
 export interface LostTenants {
   /** The work on a tenant was stopped because this runner has lost its lock, or because another one has claimed it. */
@@ -15,8 +15,8 @@ export interface LostTenants {
 export interface Options {
   readonly runner: string
 
-  /** The status of all tenants, which says what runner has claimed each. */
-  readonly list: Effect.Effect<ReadonlyArray<Pick<Status, "tenant" | "runner">>, DatabaseError>
+  /** What runner has claimed each tenant. */
+  readonly runners: TenantStatus["runners"]
 
   /** Whether a tenant is in the registry and does not run here: then another runner takes it, or has taken it. */
   readonly isElsewhere: (tenant: TenantId) => boolean
@@ -36,8 +36,8 @@ const lineOf = (names: ReadonlyArray<string>, runner: string): string => {
 /** Reports in the background. */
 export const make = Effect.fnUntraced(function* ({
   isElsewhere,
-  list,
   runner,
+  runners,
 }: Options): Effect.fn.Return<LostTenants, never, Scope.Scope> {
   const pending = new Map<TenantId, string>()
   const isPending = Latch.makeUnsafe(false)
@@ -45,26 +45,28 @@ export const make = Effect.fnUntraced(function* ({
   const report = Effect.gen(function* () {
     yield* isPending.await
     yield* Effect.sleep(claimedWithin)
-    const statuses = yield* list
+    const claims = yield* runners
     const moved = new Map<string, Array<string>>()
-    for (const { runner: owner = runner, tenant } of statuses) {
+    for (const { runner: owner = runner, tenant } of claims) {
       const name = pending.get(tenant)
       // Nobody has claimed it yet.
       if (name === undefined || (owner === runner && isElsewhere(tenant))) continue
       pending.delete(tenant)
       if (owner !== runner) moved.set(owner, [...(moved.get(owner) ?? []), name])
     }
-    for (const tenant of pending.keys())
-      if (!statuses.some((status) => status.tenant === tenant)) pending.delete(tenant)
+    for (const tenant of pending.keys()) if (!claims.some((claim) => claim.tenant === tenant)) pending.delete(tenant)
     if (pending.size === 0) yield* isPending.close
     yield* Effect.forEach(moved, ([owner, names]) => Effect.logInfo(lineOf(names, owner)), { discard: true })
   }).pipe(Effect.ignore)
   yield* Background.repeat("the report of lost tenants", report, "1 second")
   return {
     lost: ({ name, tenant }) =>
-      Effect.suspend(() => {
+      Effect.gen(function* () {
+        const { sayOthersNow } = yield* Together
+        // Before the line that it has moved.
+        yield* sayOthersNow(collected)
         pending.set(tenant, name)
-        return isPending.open
-      }),
+        yield* isPending.open
+      }).pipe(Effect.uninterruptible),
   }
 })

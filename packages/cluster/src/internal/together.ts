@@ -4,7 +4,7 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as References from "effect/References"
+import { ofProgram } from "./ofProgram.ts"
 
 export interface Service {
   /**
@@ -17,11 +17,17 @@ export interface Service {
     one: Effect.Effect<void>,
     others: (who: string) => Effect.Effect<void>,
   ) => Effect.Effect<void>
+
+  /** Says now who the others with a key are: what happens to one of them next has a line of its own. */
+  readonly sayOthersNow: (key: string) => Effect.Effect<void>
 }
+
+/** The key of the tenants that a runner has started to collect. */
+export const collected = "collects"
 
 /** By default each line is logged as it is. */
 export const Together = Context.Reference<Service>("@live-response/cluster/internal/together/Together", {
-  defaultValue: () => ({ say: (_key, _name, one) => one }),
+  defaultValue: () => ({ say: (_key, _name, one) => one, sayOthersNow: () => Effect.void }),
 })
 
 const moment = "5 seconds"
@@ -36,6 +42,7 @@ interface Burst {
   /** Whose line was logged, if it was the first one. */
   readonly logged?: string
   readonly others: Set<string>
+  readonly sayOthers: (who: string) => Effect.Effect<void>
 }
 
 /** Collects lines until the scope closes. */
@@ -43,13 +50,21 @@ export const make = Effect.gen(function* () {
   const scope = yield* Effect.scope
   const bursts = new Map<string, Burst>()
 
-  const sayOthers = Effect.fnUntraced(function* (key: string, say: (who: string) => Effect.Effect<void>) {
+  const sayOthersNow = (key: string) =>
+    Effect.suspend(() => {
+      const burst = bursts.get(key)
+      if (burst === undefined || burst.others.size === 0) return Effect.void
+      const { others, sayOthers } = burst
+      bursts.set(key, { others: new Set(), sayOthers })
+      return ofProgram(sayOthers(whoOf(Array.from(others))))
+    }).pipe(Effect.uninterruptible)
+
+  /** Ends where there were none for a moment. */
+  const sayWhileTheyCome = Effect.fnUntraced(function* (key: string) {
     for (;;) {
       yield* Effect.sleep(moment)
-      const others = Array.from(bursts.get(key)?.others ?? [])
-      if (others.length === 0) return void bursts.delete(key)
-      bursts.set(key, { others: new Set() })
-      yield* say(whoOf(others))
+      if (bursts.get(key)?.others.size === 0) return void bursts.delete(key)
+      yield* sayOthersNow(key)
     }
   })
 
@@ -64,11 +79,10 @@ export const make = Effect.gen(function* () {
           burst.others.add(name)
           return Effect.void
         }
-        bursts.set(key, { logged: name, others: new Set() })
-        // The line of the others is not of the tenant that was the first.
-        const saying = Effect.provideService(sayOthers(key, others), References.CurrentLogAnnotations, {})
-        return Effect.andThen(one, Effect.asVoid(Effect.forkIn(saying, scope)))
+        bursts.set(key, { logged: name, others: new Set(), sayOthers: others })
+        return Effect.andThen(one, Effect.asVoid(Effect.forkIn(sayWhileTheyCome(key), scope)))
       }).pipe(Effect.uninterruptible),
+    sayOthersNow,
   }
   return service
 })

@@ -124,6 +124,7 @@ export const everyQuery = Effect.fnUntraced(function* (results: number) {
       ),
     "status of a tenant": () => status.get(tenantAt(0)),
     "status of all tenants": () => status.list,
+    "runners of all tenants": () => status.runners,
     "remove what is old": () => Retention.removeOld({ results: Duration.seconds(results - 2000) }),
   }
   return Object.entries(queries)

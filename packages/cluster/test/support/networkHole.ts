@@ -14,6 +14,7 @@ const join = (one: Socket, other: Socket) => {
 interface Proxy {
   readonly port: number
   readonly set: (isHole: boolean) => void
+  readonly openAt: (text: string) => void
   readonly lead: (target: number) => void
   readonly close: () => void
 }
@@ -25,8 +26,14 @@ export const make = (first: number) =>
       const sockets = new Set<Socket>()
       let isHole = false
       let target = first
+      let last: string | undefined
       const server = createServer((client) => {
         const upstream = createConnection({ host: "127.0.0.1", port: target })
+        client.on("data", (bytes) => {
+          if (last === undefined || !bytes.includes(last)) return
+          last = undefined
+          set(true)
+        })
         join(client, upstream)
         join(upstream, client)
         for (const socket of [client, upstream]) {
@@ -42,6 +49,9 @@ export const make = (first: number) =>
           else socket.resume()
         }
       }
+      const openAt = (text: string) => {
+        last = text
+      }
       const lead = (port: number) => {
         target = port
       }
@@ -52,15 +62,17 @@ export const make = (first: number) =>
       server.listen(0, "127.0.0.1", () => {
         const address = server.address()
         if (typeof address === "object" && address !== null) {
-          resume(Effect.succeed({ port: address.port, set, lead, close }))
+          resume(Effect.succeed({ port: address.port, set, openAt, lead, close }))
         }
       })
     }),
     ({ close }) => Effect.sync(close),
   ).pipe(
-    Effect.map(({ lead, port, set }) => ({
+    Effect.map(({ lead, openAt, port, set }) => ({
       port,
       open: Effect.sync(() => set(true)),
+      /** Opens it once a client has sent this text, whose answer is the first that does not arrive. */
+      openAt: (text: string) => Effect.sync(() => openAt(text)),
       mend: Effect.sync(() => set(false)),
       leadTo: (target: number) => Effect.sync(() => lead(target)),
     })),

@@ -1,8 +1,8 @@
 /**
  * What is done while a store of objects stores nothing. A link costs quota, and is lost where its result can't be stored.
  *
- * Where the store as a whole is full or away, uploads take turns to try, and hardly any link is requested. Where something else is
- * wrong, such as the rights of one tenant or the disk of the spool, results fail, and the links of the tenant are requested one by one
+ * Where the store as a whole is full or away, uploads take turns to try, and hardly any link is requested. Where it refuses the credential,
+ * that is known before the first link ({@link StoreAccess}). Where something else is wrong, such as the rights of one tenant or the disk of the spool, results fail, and the links of the tenant are requested one by one
  * until a result is stored.
  */
 import * as Duration from "effect/Duration"
@@ -19,6 +19,7 @@ import { StoreError } from "../StoreError.ts"
 import { monotonicMillis } from "./monotonic.ts"
 import * as OutagePatience from "./outagePatience.ts"
 import { onceItFails } from "./scheduleCombinators.ts"
+import * as StoreAccess from "./storeAccess.ts"
 
 /** Whether no object of any name can be stored until somebody makes space, or until the store is back. */
 const isOfStore = (error: unknown): error is ObjectStoreError => {
@@ -221,21 +222,28 @@ class Links {
   }
 }
 
+/** What is done with the links of one prefix. */
+interface OfPrefix {
+  readonly access: StoreAccess.Access
+  readonly links: Links
+}
+
 export interface Gates {
   readonly uploads: Uploads
   /** The disk of the spools. */
   readonly disk: Outage.Outage<string>
-  readonly linksOf: (prefix: string) => Links
+  readonly ofPrefix: (prefix: string) => OfPrefix
 }
 
-const makeGates = (address: string): Gates => {
-  const links = new Map<string, Links>()
+const makeGates = (store: ObjectStore.Service): Gates => {
+  const accessOf = StoreAccess.make(store, linkEvery)
+  const prefixes = new Map<string, OfPrefix>()
   return {
-    uploads: new Uploads(address),
+    uploads: new Uploads(store.address),
     disk: Outage.makeLogged("the disk of the spool has space again"),
-    linksOf: (prefix) => {
-      const known = links.get(prefix) ?? new Links()
-      links.set(prefix, known)
+    ofPrefix: (prefix) => {
+      const known = prefixes.get(prefix) ?? { access: accessOf(prefix), links: new Links() }
+      prefixes.set(prefix, known)
       return known
     },
   }
@@ -245,7 +253,7 @@ const makeGates = (address: string): Gates => {
 const gates = new WeakMap<ObjectStore.Service, Gates>()
 
 export const gatesOf = (store: ObjectStore.Service): Gates => {
-  const known = gates.get(store) ?? makeGates(store.address)
+  const known = gates.get(store) ?? makeGates(store)
   gates.set(store, known)
   return known
 }

@@ -6,7 +6,7 @@ import { hostname } from "node:os"
 import * as Cluster from "@live-response/cluster/Cluster"
 import * as Collectors from "@live-response/cluster/Collectors"
 import * as Database from "@live-response/cluster/Database"
-import type { DatabaseError } from "@live-response/cluster/DatabaseError"
+import { DatabaseError, Unreachable } from "@live-response/cluster/DatabaseError"
 import * as OpenRuns from "@live-response/cluster/OpenRuns"
 import * as PgQuotaStore from "@live-response/cluster/PgQuotaStore"
 import * as Retention from "@live-response/cluster/Retention"
@@ -47,15 +47,23 @@ const whileAway = Schedule.min([Schedule.exponential("500 millis"), Schedule.spa
   Schedule.jittered,
 )
 
+/** A network that swallows what is sent, such as behind a firewall, gives no error before a statement has waited for its whole time. */
+const silence = "5 seconds"
+
 /** The place of this runner in the cluster, once PostgreSQL answers. */
 const join = Effect.fnUntraced(function* (runner: string, url: Redacted.Redacted) {
   const away = Outage.makeLogged("PostgreSQL answers; this runner joins the cluster")
+  const report = ({ isRetryable, message }: DatabaseError) =>
+    isRetryable ? away.failed(`${message}; this runner waits for it`) : Effect.void
+  const silent = new DatabaseError({
+    database: yield* Database.nameOf(url),
+    reason: new Unreachable({ description: `no answer for ${silence}` }),
+  })
   const wait = <A, R>(layer: Effect.Effect<A, DatabaseError, R>) =>
     layer.pipe(
-      Effect.tapError(({ isRetryable, message }) =>
-        isRetryable ? away.failed(`${message}; this runner waits for it`) : Effect.void,
-      ),
+      Effect.tapError(report),
       Effect.retry({ schedule: whileAway, while: ({ isRetryable }) => isRetryable }),
+      Effect.raceFirst(Effect.andThen(Effect.delay(report(silent), silence), Effect.never)),
       Effect.tap(() => away.works),
     )
   const database = yield* wait(Layer.build(Database.layer({ url })))

@@ -1,0 +1,147 @@
+/**
+ * Whether a store of objects accepts the credential of a program. A request for an object that need not be there costs no link, and shows
+ * a wrong key before a link is lost to it.
+ *
+ * A credential may permit to write and not to read: so one link is requested at first, and one every five minutes, although requests are
+ * refused. If its result is stored, no request is a test any more.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+import * as Semaphore from "effect/Semaphore"
+import type { ObjectStoreError } from "../ObjectStoreError.ts"
+import * as Outage from "../Outage.ts"
+import { monotonicMillis } from "./monotonic.ts"
+import { join, type Service } from "../ObjectStore.ts"
+
+/** Not of one object, and not what passes by itself. */
+export const isRefusal = ({ isRetryable, reason }: ObjectStoreError): boolean =>
+  reason._tag === "Refused" ? [401, 403].includes(reason.status) : reason._tag === "SignIn" && !isRetryable
+
+/** How often a store that refused a request gets another one, for each prefix. */
+const askEvery = Duration.seconds(30)
+
+const checkEvery = Duration.seconds(5)
+
+/** What is known of the whole store. */
+class Refusals {
+  private readonly refused = new Set<string>()
+  private readonly outage: Outage.Outage<string>
+  /** The result whose link may be requested although the store refuses requests. */
+  private trial: string | undefined
+  /** When that is another one. */
+  private trialFrom = -Infinity
+  /** A result was stored although a request was refused. */
+  private isReadRefusedAlone = false
+
+  private readonly linkEvery: Duration.Duration
+
+  constructor(address: string, linkEvery: Duration.Duration) {
+    this.linkEvery = linkEvery
+    this.outage = Outage.makeLogged(`${address} accepts requests again`)
+  }
+
+  readonly areOfReads = () => this.isReadRefusedAlone
+
+  isTrial(key: string, now: number): boolean {
+    if (this.trial === key) return true
+    if (now < this.trialFrom) return false
+    this.trial = key
+    this.trialFrom = now + Duration.toMillis(this.linkEvery)
+    return true
+  }
+
+  add(prefix: string, { message }: ObjectStoreError): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.refused.add(prefix)
+      return this.outage.failed(
+        `${message}; results wait until they can be stored, and at most one link is requested every five minutes`,
+      )
+    })
+  }
+
+  remove(prefix: string): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.refused.delete(prefix)
+      return this.refused.size === 0 ? this.outage.works : Effect.void
+    })
+  }
+
+  readonly endTrial = Effect.sync(() => {
+    this.trial = undefined
+  })
+
+  readonly stored = Effect.suspend(() => {
+    this.isReadRefusedAlone = true
+    this.refused.clear()
+    return this.outage.works
+  })
+}
+
+/** Whether objects with one prefix may be requested: the rights of a credential may end at it. */
+export class Access {
+  private isAccepted = false
+  private askFrom = -Infinity
+  private failure: ObjectStoreError | undefined
+  private readonly oneAtATime = Semaphore.makeUnsafe(1)
+  private readonly store: Pick<Service, "info">
+  private readonly prefix: string
+  private readonly refusals: Refusals
+
+  constructor(store: Pick<Service, "info">, prefix: string, refusals: Refusals) {
+    this.store = store
+    this.prefix = prefix
+    this.refusals = refusals
+  }
+
+  readonly isGranted = () => this.isAccepted || this.refusals.areOfReads()
+
+  /** Waits with the link of a result while the store refuses requests. `onWait` is called with what it says. */
+  untilGranted(key: string, onWait: (error: ObjectStoreError) => Effect.Effect<void>): Effect.Effect<void> {
+    const check = Effect.gen({ self: this }, function* () {
+      if (this.isGranted()) return true
+      if ((yield* monotonicMillis) >= this.askFrom) yield* this.ask
+      if (this.isGranted() || this.refusals.isTrial(join(this.prefix, key), yield* monotonicMillis)) return true
+      if (this.failure !== undefined) yield* onWait(this.failure)
+      return false
+    }).pipe(this.oneAtATime.withPermit)
+    return Effect.asVoid(Effect.repeat(check, { until: (isDone) => isDone, schedule: Schedule.spaced(checkEvery) }))
+  }
+
+  /** An upload was refused: the next link waits until a request is not. */
+  readonly refused = Effect.suspend(() => {
+    this.isAccepted = false
+    this.askFrom = -Infinity
+    return this.refusals.endTrial
+  })
+
+  /** A result was stored. */
+  readonly works = Effect.suspend(() => (this.isGranted() ? Effect.void : this.refusals.stored))
+
+  private readonly ask = Effect.suspend(() =>
+    Effect.matchEffect(this.store.info(join(this.prefix, "access-check")), {
+      // What is not a refusal is for the upload to find out.
+      onFailure: (error) => (isRefusal(error) ? this.fails(error) : this.accepts),
+      onSuccess: () => this.accepts,
+    }),
+  )
+
+  private readonly accepts = Effect.suspend(() => {
+    this.isAccepted = true
+    return this.refusals.remove(this.prefix)
+  })
+
+  private fails(error: ObjectStoreError): Effect.Effect<void> {
+    return Effect.flatMap(monotonicMillis, (now) => {
+      this.failure = error
+      this.askFrom = now + Duration.toMillis(askEvery)
+      return this.refusals.add(this.prefix, error)
+    })
+  }
+}
+
+/** The access of each prefix of a store. */
+export const make = (store: Service, linkEvery: Duration.Duration): ((prefix: string) => Access) => {
+  const refusals = new Refusals(store.address, linkEvery)
+  return (prefix) => new Access(store, prefix, refusals)
+}
