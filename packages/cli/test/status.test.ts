@@ -5,6 +5,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Cli from "./support/CliInProcess.ts"
 import * as Directory from "./support/Directory.ts"
+import * as InterceptedSimulator from "./support/InterceptedSimulator.ts"
+import * as Machines from "./support/Machines.ts"
 import * as Samples from "./support/Samples.ts"
 
 const fill = (box: Cli.Sandbox) => {
@@ -56,6 +58,20 @@ describe("status", () => {
       const [machines, , failure] = stdout.split("\n")
       assert.strictEqual(machines, "1 machine, 1 with results, 0 without.")
       assert.strictEqual(failure, "1 × RunScript a.ps1: denied")
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("says why the service refused sessions, as the run did", () =>
+    Effect.gen(function* () {
+      const machines = Machines.machines(2, () => ({ unsupported: true }))
+      const service = yield* InterceptedSimulator.serve({ ...Machines.quick, machines })
+      const box = yield* Cli.sandbox
+      const args = ["run", ...Machines.ids(2), ...Machines.script, "--download", "results"]
+      const ran = yield* box.run({ args, env: { ...service.env, ...Machines.env } })
+      const why = "the API refused the request (HTTP 400 InvalidInput: Live response is not supported"
+      assert.include(ran.stderr, `failed: live response on ${Machines.machineAt(1)}: ${why}`)
+      const { stderr, stdout } = yield* box.run({ args: ["status", "results"] })
+      assert.include(stdout, `\n2 × live response on <id>: ${why}`, stderr)
     }).pipe(Effect.scoped),
   )
 
