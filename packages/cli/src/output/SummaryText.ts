@@ -69,9 +69,14 @@ const howItContinues = (progress: DownloadProgress, { run }: InCluster): Readonl
   }
   const more = fleet === undefined ? 0 : fleet.sessions.unfinished + fleet.sessions.notStarted
   return [
-    ...whatToCorrect(progress),
-    ...(summary.failed + more > wrong(progress)
-      ? ["Give the cluster the same run again: it retries what failed."]
+    ...(summary.failed + more > 0
+      ? [
+          runAgain(
+            progress,
+            "Give the cluster the same run again: it retries what failed.",
+            "give the cluster the run again: it retries what failed.",
+          ),
+        ]
       : []),
     ...(fleet !== undefined && fleet.sessions.failed > 0
       ? ["Failed sessions are started again only with --retry-failed."]
@@ -165,13 +170,14 @@ const howToCancel = (fleet: FleetProgress.FleetProgress): ReadonlyArray<string> 
   ]
 }
 
-/** How much of what failed will fail again, because it was typed so. */
-const wrong = ({ wrongLines, wrongNames }: DownloadProgress): number => wrongLines + wrongNames
-
-const whatToCorrect = ({ wrongLines, wrongNames }: DownloadProgress): ReadonlyArray<string> => [
-  ...(wrongLines === 0 ? [] : [`Correct the ${Format.counted(wrongLines, "line")} of your list that failed.`]),
-  ...(wrongNames === 0 ? [] : [`Correct the ${Format.counted(wrongNames, "name")} that failed, and run again.`]),
-]
+/** How the next run gets further. What was typed wrong is corrected first, because the same command fails there again. */
+const runAgain = ({ wrongLines, wrongNames }: DownloadProgress, unchanged: string, corrected: string): string => {
+  const typed = [
+    ...(wrongLines === 0 ? [] : [`${Format.counted(wrongLines, "line")} of your list`]),
+    ...(wrongNames === 0 ? [] : [Format.counted(wrongNames, "name")]),
+  ]
+  return typed.length === 0 ? unchanged : `Correct the ${typed.join(" and the ")} that failed, then ${corrected}`
+}
 
 const howToResume = (progress: DownloadProgress, isWaiting: boolean): ReadonlyArray<string> => {
   const { fleet, interrupted, summary } = progress
@@ -180,11 +186,12 @@ const howToResume = (progress: DownloadProgress, isWaiting: boolean): ReadonlyAr
   const more = rest + (isWaiting ? open : 0)
   const next =
     interrupted && open > 0
-      ? "resumes watching them, and starts what is left"
+      ? "resumes watching the sessions, and starts what is left"
       : "resumes where it stopped, and retries what failed"
   return [
-    ...whatToCorrect(progress),
-    ...(interrupted || summary.failed + more > wrong(progress) ? [`Run the same command again: it ${next}.`] : []),
+    ...(interrupted || summary.failed + more > 0
+      ? [runAgain(progress, `Run the same command again: it ${next}.`, `run the command again: it ${next}.`)]
+      : []),
     ...(open > 0 && !isWaiting ? ["To wait until the sessions have finished, run the same command with --wait."] : []),
     ...(fleet !== undefined && fleet.sessions.failed > 0
       ? ["Failed sessions are started again only with --retry-failed."]
