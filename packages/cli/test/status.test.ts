@@ -92,8 +92,10 @@ describe("status", () => {
       const table = yield* box.run({ args: ["status", "results"] })
       assert.deepStrictEqual(table.stderr.trimEnd().split("\n"), warned)
       assert.deepStrictEqual(table.stdout.split("\n").slice(2, 4), noted)
-      const json = yield* box.run({ args: ["status", "results", "--json"] })
-      assert.deepInclude(Cli.ndjson(json.stdout)[0], { damaged: { manifest: 0, actions: 2, sessions: 1 } })
+      for (const command of ["status", "report"]) {
+        const json = yield* box.run({ args: [command, "results", "--json"] })
+        assert.deepInclude(Cli.ndjson(json.stdout)[0], { damaged: { manifest: 0, actions: 2, sessions: 1 } })
+      }
       const report = yield* box.run({ args: ["report", "results"] })
       assert.deepStrictEqual(report.stderr.trimEnd().split("\n"), warned)
       const stack = yield* box.run({ args: ["stack", "results"] })
@@ -120,10 +122,12 @@ describe("status", () => {
         `12 named machines are unknown: ${names.slice(0, 10).join(", ")} and 2 more. Correct the names, and run again.`,
         "1 name is that of several machines: twice.contoso.com. Use the ids of the right ones, and run again.",
       ])
-      const json = yield* box.run({ args: ["status", "results", "--json"] })
-      assert.deepInclude(Cli.ndjson(json.stdout)[0], {
-        unknownMachines: { unknown: names, ambiguous: ["twice.contoso.com"] },
-      })
+      for (const command of ["status", "report"]) {
+        const json = yield* box.run({ args: [command, "results", "--json"] })
+        assert.deepInclude(Cli.ndjson(json.stdout)[0], {
+          unknownMachines: { unknown: names, ambiguous: ["twice.contoso.com"] },
+        })
+      }
       box.write("results/unknown-machines.json", '{"version":2,"unknown":["x"]}')
       const newer = yield* box.run({ args: ["status", "results"] })
       assert.deepStrictEqual([newer.exitCode, newer.stderr], [0, ""])
