@@ -75,6 +75,26 @@ describe("status", () => {
     }).pipe(Effect.scoped),
   )
 
+  it.live("counts the sessions of a run that downloads nothing, and so does the report", () =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      const message = `live response on ${Machines.machineAt(0)}: the API refused the request`
+      box.write("journal/sessions.jsonl", Directory.lines([Directory.entry("notStarted", 0, { message })]))
+      const status = yield* box.run({ args: ["status", "journal"] })
+      assert.deepStrictEqual(status.stdout.trimEnd().split("\n"), [
+        "1 machine, 0 with results, 1 without (The session was not started: 1).",
+        "0 results (0 B), 0 failed.",
+        "1 × live response on <id>: the API refused the request",
+        "Each of them: live-response report journal --open.",
+      ])
+      const report = yield* box.run({ args: ["report", "journal"] })
+      assert.match(report.stdout, /^1 machine and 0 results in journal\/report\.html/, report.stderr)
+      const verify = yield* box.run({ args: ["verify", "journal"] })
+      assert.deepStrictEqual([verify.exitCode, verify.stdout], [2, ""])
+      assert.include(verify.stderr, "can't read journal/manifest.jsonl: there is no such file; name a directory")
+    }).pipe(Effect.scoped),
+  )
+
   it.live("names the lines that it could not count, and the next step", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox

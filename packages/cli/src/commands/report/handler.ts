@@ -51,7 +51,7 @@ const dataOf = Effect.fnUntraced(function* (files: PrivateDirectory, about: Omit
 /** Writes the report of a directory, and says where it is. */
 export const write = Effect.fnUntraced(
   function* (directory: string, { json, open, out }: Options) {
-    const files = yield* ResultsDirectory.open(directory)
+    const files = yield* ResultsDirectory.open(directory, { orJournal: true })
     yield* keepHeapSmall
     const { report } = FileName.single
     const target = Option.isSome(out) ? yield* OutputFile.open(out.value, format) : { directory: files, name: report }
