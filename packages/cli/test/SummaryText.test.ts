@@ -42,6 +42,13 @@ describe("the summary", () => {
     assert.deepStrictEqual(said(wrong({ lines: 1, names: 2 })), correct("1 line of your list and the 2 names"))
     const interrupted = Object.assign(wrong({ lines: 2, names: 0 }), { interrupted: true })
     assert.deepStrictEqual(said(interrupted), correct("2 lines of your list"))
+    const withoutJournal = (events: ReadonlyArray<FleetEvent.FleetEvent>) =>
+      summary(Object.assign(batch([], { fleet: fleetOf(events), isSaving: false }), { wrongNames: 2 }), false).slice(1)
+    assert.deepStrictEqual(withoutJournal([]), ["Correct the 2 names that failed, then run the command again."])
+    assert.deepStrictEqual(withoutJournal([started(1), ended(1, "Succeeded")]), [
+      "Correct the 2 names that failed, then run the command on these alone.",
+      "No journal was written (--journal DIR): running the same command again starts new sessions.",
+    ])
     const inCluster = SummaryText.lines(wrong({ lines: 0, names: 1 }), {
       directory: "",
       took: Duration.seconds(5),

@@ -50,7 +50,7 @@ export const lines = (progress: DownloadProgress, options: Options): ReadonlyArr
       ? howToResume(progress, options.isWaiting ?? true)
       : fleet === undefined
         ? []
-        : whatContinues(fleet, progress.interrupted)),
+        : whatContinues(progress, fleet)),
   ]
 }
 
@@ -170,13 +170,19 @@ const howToCancel = (fleet: FleetProgress.FleetProgress): ReadonlyArray<string> 
   ]
 }
 
-/** How the next run gets further. What was typed wrong is corrected first, because the same command fails there again. */
-const runAgain = ({ wrongLines, wrongNames }: DownloadProgress, unchanged: string, corrected: string): string => {
+/** What was typed wrong, which fails again until somebody corrects it. */
+const toCorrect = ({ wrongLines, wrongNames }: DownloadProgress): string | undefined => {
   const typed = [
     ...(wrongLines === 0 ? [] : [`${Format.counted(wrongLines, "line")} of your list`]),
     ...(wrongNames === 0 ? [] : [Format.counted(wrongNames, "name")]),
   ]
-  return typed.length === 0 ? unchanged : `Correct the ${typed.join(" and the ")} that failed, then ${corrected}`
+  return typed.length === 0 ? undefined : `Correct the ${typed.join(" and the ")} that failed`
+}
+
+/** How the next run gets further: by the same command only if that is not what was wrong. */
+const runAgain = (progress: DownloadProgress, unchanged: string, corrected: string): string => {
+  const correct = toCorrect(progress)
+  return correct === undefined ? unchanged : `${correct}, then ${corrected}`
 }
 
 const howToResume = (progress: DownloadProgress, isWaiting: boolean): ReadonlyArray<string> => {
@@ -200,11 +206,16 @@ const howToResume = (progress: DownloadProgress, isWaiting: boolean): ReadonlyAr
 }
 
 /** Without a journal nothing can be resumed. */
-const whatContinues = (fleet: FleetProgress.FleetProgress, isReported: boolean): ReadonlyArray<string> => [
-  ...(inProgress(fleet) === 0 || isReported
-    ? []
-    : ["Unfinished sessions continue at the service: see live-response actions list."]),
-  ...(fleet.sessions.started === 0
-    ? []
-    : ["No journal was written (--journal DIR): running the same command again starts new sessions."]),
-]
+const whatContinues = (progress: DownloadProgress, fleet: FleetProgress.FleetProgress): ReadonlyArray<string> => {
+  const correct = toCorrect(progress)
+  const hasStarted = fleet.sessions.started > 0
+  return [
+    ...(inProgress(fleet) === 0 || progress.interrupted
+      ? []
+      : ["Unfinished sessions continue at the service: see live-response actions list."]),
+    ...(correct === undefined ? [] : [`${correct}, then run the command ${hasStarted ? "on these alone" : "again"}.`]),
+    ...(hasStarted
+      ? ["No journal was written (--journal DIR): running the same command again starts new sessions."]
+      : []),
+  ]
+}
