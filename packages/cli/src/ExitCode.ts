@@ -51,7 +51,7 @@ export const ofError = (error: CommandError): ExitCode => {
       return error.isLocal ? exitCode.machine : exitCode.signIn
     case "RunError":
       return error.problem === "Unknown" ? exitCode.usage : exitCode.someFailed
-    case "Outage":
+    case "NetworkDown":
     case "StorageRefused":
     case "DefectError":
       return exitCode.someFailed

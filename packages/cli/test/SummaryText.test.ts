@@ -26,23 +26,38 @@ describe("the summary", () => {
     ])
   })
 
-  it("asks to correct wrong lines of a list, and to run the command again only where that helps", () => {
-    const again = "Run the same command again: it resumes where it stopped, and retries what failed."
-    const correct = (lines: string) => `Correct the ${lines} of your list that failed.`
-    const wrong = (progress: DownloadProgress.DownloadProgress, lines: number) => {
-      for (let i = 0; i < lines; i++) DownloadProgress.addBadTarget(progress)
-      progress.wrongLines = lines
-      return summary(progress).slice(-2)
+  it("asks to correct what was typed wrong before the command is run again, and never to run the same command", () => {
+    const resumes = "it resumes where it stopped, and retries what failed."
+    const wrong = (typed: { readonly lines: number; readonly names: number; readonly failed?: number }) => {
+      const progress = batch([])
+      const { failed = 0, lines, names } = typed
+      for (let i = 0; i < lines + names + failed; i++) DownloadProgress.addBadTarget(progress)
+      return Object.assign(progress, { wrongLines: lines, wrongNames: names })
     }
-    assert.deepStrictEqual(wrong(batch([]), 1), ["0 downloaded (0 B), 1 failed; 0 links in 5 s.", correct("1 line")])
-    const alsoFailed = batch([])
-    DownloadProgress.addBadTarget(alsoFailed)
-    assert.deepStrictEqual(wrong(alsoFailed, 2), [correct("2 lines"), again])
-    assert.deepStrictEqual(wrong(batch([], { interrupted: true }), 2), [correct("2 lines"), again])
-    const names = batch([])
-    for (let i = 0; i < 2; i++) DownloadProgress.addBadTarget(names)
-    names.wrongNames = 2
-    assert.deepStrictEqual(summary(names).slice(1), ["Correct the 2 names that failed, and run again."])
+    const said = (progress: DownloadProgress.DownloadProgress) => summary(progress).slice(1)
+    const correct = (what: string) => [`Correct the ${what} that failed, then run the command again: ${resumes}`]
+    assert.deepStrictEqual(said(wrong({ lines: 1, names: 0 })), correct("1 line of your list"))
+    assert.deepStrictEqual(said(wrong({ lines: 2, names: 0, failed: 1 })), correct("2 lines of your list"))
+    assert.deepStrictEqual(said(wrong({ lines: 0, names: 2, failed: 1 })), correct("2 names"))
+    assert.deepStrictEqual(said(wrong({ lines: 1, names: 2 })), correct("1 line of your list and the 2 names"))
+    const interrupted = Object.assign(wrong({ lines: 2, names: 0 }), { interrupted: true })
+    assert.deepStrictEqual(said(interrupted), correct("2 lines of your list"))
+    const withoutJournal = (events: ReadonlyArray<FleetEvent.FleetEvent>) =>
+      summary(Object.assign(batch([], { fleet: fleetOf(events), isSaving: false }), { wrongNames: 2 }), false).slice(1)
+    assert.deepStrictEqual(withoutJournal([]), ["Correct the 2 names that failed, then run the command again."])
+    assert.deepStrictEqual(withoutJournal([started(1), ended(1, "Succeeded")]), [
+      "Correct the 2 names that failed, then run the command on these alone.",
+      "No journal was written (--journal DIR): running the same command again starts new sessions.",
+    ])
+    const inCluster = SummaryText.lines(wrong({ lines: 0, names: 1 }), {
+      directory: "",
+      took: Duration.seconds(5),
+      isResumable: true,
+      inCluster: { run: "7", tenant: "contoso" },
+    })
+    assert.deepStrictEqual(inCluster.slice(1), [
+      "Correct the 1 name that failed, then give the cluster the run again: it retries what failed.",
+    ])
   })
 
   it("names the three most frequent failures, without what differs between results, and how to see each", () => {
@@ -186,7 +201,7 @@ describe("the summary", () => {
     assert.deepStrictEqual(summary(view(true)), [
       "Interrupted: 1 session succeeded, 2 not finished yet; 1 machine not tried in 5 s.",
       cancel,
-      "Run the same command again: it resumes watching them, and starts what is left.",
+      "Run the same command again: it resumes watching the sessions, and starts what is left.",
     ])
     assert.deepStrictEqual(summary(view(true), false), [
       "Interrupted: 1 session succeeded, 2 not finished yet; 1 machine not tried in 5 s.",

@@ -74,7 +74,7 @@ const shown = (model: Model) => {
 
 /** What a report of the directory has. */
 const reported = Effect.fnUntraced(function* (files: PrivateDirectory.PrivateDirectory) {
-  const { collector, ...read } = yield* DirectoryReader.collect(files)
+  const { collector, read } = yield* DirectoryReader.collect(files)
   return new Model(collector.payload({ ...about, ...read }), fromBase64(Array.from(collector.hashes).join("")))
 })
 

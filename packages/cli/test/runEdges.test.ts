@@ -428,6 +428,7 @@ describe("run, left alone", { concurrent: true }, () => {
         ["no machine to run on; name a MACHINE", ...script],
         ["nothing to run; add --script FILE", machineAt(0)],
         ['"ws 0" is not a machine; use its id', "ws 0", ...script],
+        ['"case 1.CSV" is not a machine; name a list with --machines FILE', "case 1.CSV", ...script],
         ["--args needs --script FILE", machineAt(0), "--args", "-Quick", "--get-file", "C:\\a"],
         ["--comment, --put-file, --script and --get-file can't be empty", machineAt(0), ...script, "--comment", ""],
         ['--deadline: "tomorrow". Expected: how long', machineAt(0), ...script, "--deadline", "tomorrow"],

@@ -5,6 +5,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Cli from "./support/CliInProcess.ts"
 import * as Directory from "./support/Directory.ts"
+import * as InterceptedSimulator from "./support/InterceptedSimulator.ts"
+import * as Machines from "./support/Machines.ts"
 import * as Samples from "./support/Samples.ts"
 
 const fill = (box: Cli.Sandbox) => {
@@ -59,6 +61,40 @@ describe("status", () => {
     }).pipe(Effect.scoped),
   )
 
+  it.live("says why the service refused sessions, as the run did", () =>
+    Effect.gen(function* () {
+      const machines = Machines.machines(2, () => ({ unsupported: true }))
+      const service = yield* InterceptedSimulator.serve({ ...Machines.quick, machines })
+      const box = yield* Cli.sandbox
+      const args = ["run", ...Machines.ids(2), ...Machines.script, "--download", "results"]
+      const ran = yield* box.run({ args, env: { ...service.env, ...Machines.env } })
+      const why = "the API refused the request (HTTP 400 InvalidInput: Live response is not supported"
+      assert.include(ran.stderr, `failed: live response on ${Machines.machineAt(1)}: ${why}`)
+      const { stderr, stdout } = yield* box.run({ args: ["status", "results"] })
+      assert.include(stdout, `\n2 × live response on <id>: ${why}`, stderr)
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("counts the sessions of a run that downloads nothing, and so does the report", () =>
+    Effect.gen(function* () {
+      const box = yield* Cli.sandbox
+      const message = `live response on ${Machines.machineAt(0)}: the API refused the request`
+      box.write("journal/sessions.jsonl", Directory.lines([Directory.entry("notStarted", 0, { message })]))
+      const status = yield* box.run({ args: ["status", "journal"] })
+      assert.deepStrictEqual(status.stdout.trimEnd().split("\n"), [
+        "1 machine, 0 with results, 1 without (The session was not started: 1).",
+        "0 results (0 B), 0 failed.",
+        "1 × live response on <id>: the API refused the request",
+        "Each of them: live-response report journal --open.",
+      ])
+      const report = yield* box.run({ args: ["report", "journal"] })
+      assert.match(report.stdout, /^1 machine and 0 results in journal\/report\.html/, report.stderr)
+      const verify = yield* box.run({ args: ["verify", "journal"] })
+      assert.deepStrictEqual([verify.exitCode, verify.stdout], [2, ""])
+      assert.include(verify.stderr, "can't read journal/manifest.jsonl: there is no such file; name a directory")
+    }).pipe(Effect.scoped),
+  )
+
   it.live("names the lines that it could not count, and the next step", () =>
     Effect.gen(function* () {
       const box = yield* Cli.sandbox
@@ -76,8 +112,10 @@ describe("status", () => {
       const table = yield* box.run({ args: ["status", "results"] })
       assert.deepStrictEqual(table.stderr.trimEnd().split("\n"), warned)
       assert.deepStrictEqual(table.stdout.split("\n").slice(2, 4), noted)
-      const json = yield* box.run({ args: ["status", "results", "--json"] })
-      assert.deepInclude(Cli.ndjson(json.stdout)[0], { damaged: { manifest: 0, actions: 2, sessions: 1 } })
+      for (const command of ["status", "report"]) {
+        const json = yield* box.run({ args: [command, "results", "--json"] })
+        assert.deepInclude(Cli.ndjson(json.stdout)[0], { damaged: { manifest: 0, actions: 2, sessions: 1 } })
+      }
       const report = yield* box.run({ args: ["report", "results"] })
       assert.deepStrictEqual(report.stderr.trimEnd().split("\n"), warned)
       const stack = yield* box.run({ args: ["stack", "results"] })
@@ -104,10 +142,12 @@ describe("status", () => {
         `12 named machines are unknown: ${names.slice(0, 10).join(", ")} and 2 more. Correct the names, and run again.`,
         "1 name is that of several machines: twice.contoso.com. Use the ids of the right ones, and run again.",
       ])
-      const json = yield* box.run({ args: ["status", "results", "--json"] })
-      assert.deepInclude(Cli.ndjson(json.stdout)[0], {
-        unknownMachines: { unknown: names, ambiguous: ["twice.contoso.com"] },
-      })
+      for (const command of ["status", "report"]) {
+        const json = yield* box.run({ args: [command, "results", "--json"] })
+        assert.deepInclude(Cli.ndjson(json.stdout)[0], {
+          unknownMachines: { unknown: names, ambiguous: ["twice.contoso.com"] },
+        })
+      }
       box.write("results/unknown-machines.json", '{"version":2,"unknown":["x"]}')
       const newer = yield* box.run({ args: ["status", "results"] })
       assert.deepStrictEqual([newer.exitCode, newer.stderr], [0, ""])

@@ -83,7 +83,7 @@ describe("a table", () => {
     ]
     const row = (width: number) => Table.row(Table.fitting(columns, width), "ws-5.contoso.com")
     assert.strictEqual(row(40), `ws-5.contoso.com${" ".repeat(16)}12345678`)
-    assert.strictEqual(row(18), "ws-5          123…")
+    assert.strictEqual(row(18), "ws-5…         123…")
     assert.deepStrictEqual(Table.cells(columns, "ws-5.contoso.com"), ["12345678", "ws-5.contoso.com"])
   })
 

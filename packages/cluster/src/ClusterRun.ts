@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import { BatchEvent } from "@live-response/core/BatchEvent"
-import { Outage, StorageRefused } from "@live-response/core/BatchError"
+import { NetworkDown, StorageRefused } from "@live-response/core/BatchError"
 import { CredentialError } from "@live-response/core/CredentialError"
 import { DefectError } from "@live-response/core/DefectError"
 import { DefenderError } from "@live-response/core/DefenderError"
@@ -107,7 +107,7 @@ export const Failure = Schema.Union([
   QuotaStoreError,
   StoreError,
   TransferError,
-  Outage,
+  NetworkDown,
   StorageRefused,
   TenantError,
 ])

@@ -21,11 +21,14 @@ import type { TransferError } from "./TransferError.ts"
  * @since 0.1.0
  * @category errors
  */
-export class Outage extends Schema.TaggedError<Outage>("@live-response/core/BatchError/Outage")("Outage", {
-  failures: Schema.Int,
-  last: ResultError,
-  waited: Schema.optionalKey(Wait),
-}) {
+export class NetworkDown extends Schema.TaggedError<NetworkDown>("@live-response/core/BatchError/NetworkDown")(
+  "NetworkDown",
+  {
+    failures: Schema.Int,
+    last: ResultError,
+    waited: Schema.optionalKey(Wait),
+  },
+) {
   override get message(): string {
     const why =
       this.waited === undefined
@@ -66,7 +69,7 @@ export type BatchError =
   | QuotaStoreError
   | StoreError
   | TransferError
-  | Outage
+  | NetworkDown
   | StorageRefused
 
 /**
@@ -78,7 +81,7 @@ export type BatchError =
  */
 export const isTransient = (error: BatchError): boolean => {
   switch (error._tag) {
-    case "Outage":
+    case "NetworkDown":
       return true
     case "DefenderError":
     case "CredentialError":

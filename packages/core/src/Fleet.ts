@@ -75,7 +75,7 @@ export interface RunOptions {
   readonly wait?: boolean | undefined
 
   /**
-   * How long the run waits for a connection to the API or the sign-in server before it fails with `BatchError.Outage`. By
+   * How long the run waits for a connection to the API or the sign-in server before it fails with `BatchError.NetworkDown`. By
    * default one hour, or the wait of the batch that takes its sessions. `Reporter` gets each attempt meanwhile.
    */
   readonly giveUpAfter?: Duration.Input | undefined

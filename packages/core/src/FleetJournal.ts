@@ -76,7 +76,8 @@ export class Started extends Schema.Class<Started>("@live-response/core/FleetJou
 }) {}
 
 /**
- * The machine has no session: the API refused the request, or the session does not exist.
+ * The machine has no session: the API refused the request, or the session does not exist. `message` says why, as
+ * `FleetEvent.NotStarted` does; the first releases did not write it.
  *
  * @since 0.1.0
  * @category entries
@@ -84,6 +85,7 @@ export class Started extends Schema.Class<Started>("@live-response/core/FleetJou
 export class NotStarted extends Schema.Class<NotStarted>("@live-response/core/FleetJournal/NotStarted")({
   entry: Schema.tag("notStarted"),
   ...ofMachine,
+  message: Schema.optionalKey(Schema.String),
 }) {}
 
 /**

@@ -19,7 +19,7 @@ import * as ActionFeed from "./ActionFeed.ts"
 import type { ActionFilter } from "./ActionFilter.ts"
 import type { ActionWatch } from "./ActionWatch.ts"
 import type { ApiError } from "./ApiError.ts"
-import { type BatchError, isTransient, Outage as BatchOutage, type StorageRefused } from "./BatchError.ts"
+import { type BatchError, isTransient, NetworkDown, type StorageRefused } from "./BatchError.ts"
 import type * as BatchEvent from "./BatchEvent.ts"
 import { CredentialError } from "./CredentialError.ts"
 import type { DefenderApi } from "./DefenderApi.ts"
@@ -272,17 +272,17 @@ const attempt = Effect.fnUntraced(function* <E, R>(options: Options<E, R>, onRea
 /** The errors that may pass. */
 type Passing = Exclude<BatchError, StorageRefused>
 
-const passing = [CredentialError, DefenderError, BatchOutage, QuotaStoreError, StoreError, TransferError]
+const passing = [CredentialError, DefenderError, NetworkDown, QuotaStoreError, StoreError, TransferError]
 
 /** An error of `onAction` may be anything. */
 const isPassing = (error: unknown): error is Passing => passing.some((type) => error instanceof type)
 
 /** Whether waiting may help. It does not if the network was down for `giveUpAfter`. */
 const isWorthWaiting = (error: Passing): boolean =>
-  isTransient(error) && !(error._tag === "Outage" && error.waited !== undefined)
+  isTransient(error) && !(error._tag === "NetworkDown" && error.waited !== undefined)
 
 const unavailable = (error: Passing) => {
-  const cause = error._tag === "Outage" ? error.last : error
+  const cause = error._tag === "NetworkDown" ? error.last : error
   return now((at) => FollowEvent.Unavailable.make({ at, message: cause.message, error: cause }))
 }
 

@@ -59,7 +59,7 @@ export interface BatchOptions {
 
   /**
    * How long the batch waits if the API, the sign-in server or the storage can't be reached. Then it fails with
-   * `BatchError.Outage`. By default `defaultGiveUpAfter`. Meanwhile one call at a time tries to connect, as `Timing.outage` says, with an event for
+   * `BatchError.NetworkDown`. By default `defaultGiveUpAfter`. Meanwhile one call at a time tries to connect, as `Timing.outage` says, with an event for
    * each attempt.
    */
   readonly giveUpAfter?: Duration.Input | undefined

@@ -1,6 +1,5 @@
 /**
- * Reports an outage of something that is retried: once when it starts to fail, and once when it works again. `BatchError.Outage` is
- * another thing: the error of a batch that gave up.
+ * Reports an outage of something that is retried: once when it starts to fail, and once when it works again.
  *
  * @since 0.1.0
  */

@@ -84,6 +84,31 @@ export const isPrivateAddress = (address: string): boolean =>
     onSuccess: (ip) => privateNetworks().some(IpNetwork.contains(ipv4In(ip))),
   })
 
+/**
+ * Whether the host of a URL is this machine: `localhost`, or an address of the loopback interface.
+ *
+ * **Details**
+ *
+ * A secret may be sent there in plain http. No proxy may pass it on, because it would have the secret.
+ *
+ * @example
+ * ```ts
+ * import * as PrivateHost from "@live-response/core/PrivateHost"
+ *
+ * console.log(PrivateHost.isLoopback(new URL("http://127.0.0.2:8080"))) // true
+ * console.log(PrivateHost.isLoopback(new URL("http://10.0.0.1:8080"))) // false
+ * ```
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isLoopback = ({ hostname }: Pick<URL, "hostname">): boolean =>
+  hostname === "localhost" ||
+  Result.match(NetAddress.ipFromString(hostname.replace(/^\[(.*)\]$/, "$1")), {
+    onFailure: () => false,
+    onSuccess: NetAddress.isLoopback,
+  })
+
 /** Domains that no name server of the internet knows, or should know. */
 const localName = /(^|\.)(localhost|local|internal|intranet|lan|home|corp|private|arpa|localdomain|test|invalid|onion)$/
 

@@ -164,7 +164,7 @@ describe("a link to a storage that is out of reach", () => {
     ({ concurrency }) =>
       Effect.gen(function* () {
         const { exit, summary } = yield* run({ isVictim: () => true }, { concurrency })
-        assert.deepInclude(yield* failureOf(exit), { _tag: "Outage", failures: 1 })
+        assert.deepInclude(yield* failureOf(exit), { _tag: "NetworkDown", failures: 1 })
         assert.deepInclude(summary, { completed: 0, failed: 0, links: concurrency })
       }),
   )
@@ -177,7 +177,7 @@ describe("a link to a storage that is out of reach", () => {
           { isVictim: () => false, good: (nth) => Effect.succeed(nth < 24 ? undefined : { code: "ECONNREFUSED" }) },
           { concurrency },
         )
-        assert.deepInclude(yield* failureOf(exit), { _tag: "Outage" })
+        assert.deepInclude(yield* failureOf(exit), { _tag: "NetworkDown" })
         assert.deepInclude(summary, { completed: 24, failed: 0 })
       }),
   )

@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { machineIds, machines } from "./support/fleets.ts"
-import { oneEach, overService, program, refusal, session, sessionsOf } from "./support/network.ts"
+import { notRenewed, oneEach, overService, program, refusal, session, sessionsOf } from "./support/network.ts"
 
 const { inVirtualTime } = LiveResponseTest
 
@@ -101,6 +101,48 @@ describe("Fleet.run with stop", () => {
     }).pipe(
       Effect.provide(
         program(({ kind, nth }) => (kind === "run" ? { instead: nth === 0 ? first : others } : {})),
+        { local: true },
+      ),
+      overService(service),
+    ),
+  )
+
+  it.effect("says nothing of a session that was refused with a 401, while the token is renewed", () =>
+    Effect.gen(function* () {
+      const { events, existing } = yield* stoppedAfter("50 minutes", 1)
+      assert.deepStrictEqual(existing, {})
+      assert.deepStrictEqual(
+        events.map(({ event }) => event),
+        ["sessions"],
+      )
+    }).pipe(
+      Effect.provide(
+        program(({ kind }) => (kind === "run" ? { instead: refusal(401, "Unauthorized") } : {}), notRenewed),
+        { local: true },
+      ),
+      overService(service),
+    ),
+  )
+
+  it.effect("says nothing of a session that an earlier run requested, once it was searched for and not found", () =>
+    Effect.gen(function* () {
+      const { run } = yield* Fleet
+      const [lost = "", other = ""] = machineIds(2)
+      const killed = run(Stream.make(lost), session).pipe(Stream.runDrain, Effect.timeoutOption("1 minute"))
+      yield* inVirtualTime(killed, "1 hour")
+      const all = run(Stream.make(other, lost), session, { stop: Effect.sleep("50 minutes"), sessions: 1 })
+      const events = yield* inVirtualTime(Stream.runCollect(all), "1 day")
+      assert.deepStrictEqual(yield* sessionsOf, { [other]: 1 })
+      assert.deepStrictEqual(
+        events.map(({ event }) => event),
+        ["started", "sessions"],
+      )
+    }).pipe(
+      Effect.provide(
+        // The first request is lost. The other session has the only slot, so the lost one is not requested again.
+        program(({ kind, nth }) =>
+          kind === "run" && nth === 0 ? { before: "2 hours", instead: refusal(504, "GatewayTimeout") } : {},
+        ),
         { local: true },
       ),
       overService(service),

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as ActionFeed from "@live-response/core/ActionFeed"
 import * as ActionFilter from "@live-response/core/ActionFilter"
-import { type BatchError, Outage, StorageRefused } from "@live-response/core/BatchError"
+import { type BatchError, NetworkDown, StorageRefused } from "@live-response/core/BatchError"
 import { DefenderError, Unreachable } from "@live-response/core/DefenderError"
 import * as Follow from "@live-response/core/Follow"
 import * as FollowPosition from "@live-response/core/FollowPosition"
@@ -429,8 +429,8 @@ describe("Follow.run", () => {
 
   const error = new DefenderError({ operation: "link", reason: new Unreachable({ description: "gone" }) })
   for (const [last, isRetried] of [
-    [new Outage({ failures: 10, last: error }), true],
-    [new Outage({ failures: 1, last: error, waited: Duration.hours(1) }), false],
+    [new NetworkDown({ failures: 10, last: error }), true],
+    [new NetworkDown({ failures: 1, last: error, waited: Duration.hours(1) }), false],
     [new StorageRefused({ links: 5, last: error }), false],
   ] as const) {
     it.effect(`${isRetried ? "starts again after" : "fails with"} what ends a batch: ${last.message}`, () =>

@@ -488,7 +488,7 @@ describe("LiveResponse.saveAll", () => {
       Effect.gen(function* () {
         const { events, exit } = yield* runAll(refsUpTo(1000), { concurrency: 2 })
         const outage = yield* failureOf(exit)
-        assert.deepInclude(outage, { _tag: "Outage", failures: 10, last: error })
+        assert.deepInclude(outage, { _tag: "NetworkDown", failures: 10, last: error })
         assert.include(String(outage), "10 targets in a row failed in this way")
         assert.isAtMost(summaryOf(events).failed, 11)
       }).pipe(Effect.provide(layerOver(() => Effect.delay(Effect.fail(error), "1 second")))),
@@ -531,7 +531,7 @@ describe("LiveResponse.saveAll", () => {
     const gateway = new TransferError({ result: "a", reason: new NotFromStorage({ status: 200 }) })
     return Effect.gen(function* () {
       const { exit } = yield* runAll(refsUpTo(1000), { concurrency: 1 })
-      assert.deepInclude(yield* failureOf(exit), { _tag: "Outage", failures: 10, last: gateway })
+      assert.deepInclude(yield* failureOf(exit), { _tag: "NetworkDown", failures: 10, last: gateway })
     }).pipe(Effect.provide(layerOver(() => Effect.fail(gateway))))
   })
 

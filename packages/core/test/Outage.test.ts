@@ -138,7 +138,7 @@ describe("a batch that has lost its network", () => {
       const startedAt = yield* Clock.currentTimeMillis
       const { events, exit, summary } = yield* run(64, { concurrency: 8, giveUpAfter: "10 minutes" })
       const outage = yield* failureOf(exit)
-      assert.deepInclude(outage, { _tag: "Outage", failures: 1 })
+      assert.deepInclude(outage, { _tag: "NetworkDown", failures: 1 })
       assert.include(String(outage), "gave up after 10m: run it again when the network is back")
       assert.deepInclude(summary, { completed: 0, failed: 0 })
       assert.isFalse(events.some(({ event }) => event === "failed"))
@@ -162,7 +162,8 @@ describe("a batch that has lost its network", () => {
     return Effect.gen(function* () {
       const { exit } = yield* run(3)
       const outage = yield* failureOf(exit)
-      const waited = outage._tag === "Outage" && outage.waited !== undefined ? Duration.toMinutes(outage.waited) : 0
+      const waited =
+        outage._tag === "NetworkDown" && outage.waited !== undefined ? Duration.toMinutes(outage.waited) : 0
       assert.closeTo(waited, 60, 0.1)
     }).pipe(Effect.provide(world(net)))
   })

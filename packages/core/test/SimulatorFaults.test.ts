@@ -45,6 +45,19 @@ describe("Simulator: faults on demand", () => {
     }).pipe(Effect.provide(layer())),
   )
 
+  it.effect("name the limit that the call has", () =>
+    Effect.gen(function* () {
+      yield* (yield* Simulator.Simulator).add(exampleRef, { content: utf8("a"), linkFaults: [{ fault: "throttle" }] })
+      const packageLink = get(`${origin}/api/machineactions/${exampleRef.machineActionId}/getPackageUri`)
+      yield* addFaults("packageLink", { fault: "throttle" })
+      yield* addFaults("list", { fault: "throttle" })
+      const answers = yield* Effect.all([requestLink, packageLink, list])
+      const messages = (yield* Effect.forEach(answers, errorOf)).map(({ message }) => message)
+      for (const [n, limit] of [70, 2, 100].entries())
+        assert.include(messages[n], `Maximum allowed ${limit} per 00:01:00`)
+    }).pipe(Effect.provide(layer({ perMinute: 70 }))),
+  )
+
   it.effect("break the body of an answer", () =>
     Effect.gen(function* () {
       yield* addFaults("list", { fault: "cut", after: 5 })

@@ -807,6 +807,7 @@ describe("Transfer: an answer that is not from the storage", () => {
     { name: "that is a script alone", content: utf8('<script>top.location="http://192.0.2.1/"</script>') },
     { name: "that leads to another one", content: utf8('<meta http-equiv="refresh" content="0;url=//192.0.2.1/">') },
     { name: "without a head", content: utf8("<center><h1>403 Forbidden</h1></center>") },
+    { name: "that is a drawing", content: utf8('<svg onload="location=1">') },
     { name: "whose type is on several lines", content: utf8("<!DOCTYPE\n    html\n    PUBLIC>") },
     { name: "after a comment", content: utf8("<!-- gateway --><html>") },
     { name: "in XML", content: utf8('<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml">') },
@@ -826,6 +827,7 @@ describe("Transfer: an answer that is not from the storage", () => {
   it.effect.each([
     { name: "a page with a mark of the storage", content: utf8(html), headers: { "x-ms-request-id": "43f4cb08" } },
     { name: "a page with an ETag of the storage", content: utf8(html), headers: { etag: '"0x8D9"' } },
+    { name: "plain text", content: utf8("Access denied"), headers: { "content-type": "text/plain" } },
     { name: "JSON", content: utf8('{"script_output":"<html>"}') },
     { name: "gzip", content: Uint8Array.of(0x1f, 0x8b, 8, 0, 0) },
     { name: "another language of tags", content: utf8("<Objects><Object/></Objects>") },

@@ -3,6 +3,8 @@
  *
  * @since 0.1.0
  */
+import { Agent as HttpAgent } from "node:http"
+import { Agent as HttpsAgent } from "node:https"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
 import * as Cloud from "@live-response/core/Cloud"
@@ -192,6 +194,13 @@ export const layerManagedIdentity = ({
     create: (identity, common) => managedIdentity(identity, common, clientId),
   })
 
+/**
+ * The connections to what gives a machine its identity: never those of a proxy, which would have the token. Only Service Fabric's is
+ * over TLS.
+ */
+const agentOfIdentity = () =>
+  process.env["IDENTITY_ENDPOINT"]?.startsWith("https:") === true ? new HttpsAgent() : new HttpAgent()
+
 const managedIdentity = (
   { ManagedIdentityCredential }: AzureCredential.Identity,
   { additionalPolicies, proxyOptions, retryOptions }: CommonOptions,
@@ -200,6 +209,8 @@ const managedIdentity = (
   new ManagedIdentityCredential({
     additionalPolicies,
     retryOptions,
+    agent: agentOfIdentity(),
+    // They have no effect beside an agent. Without them `@azure/identity` would parse the variables itself.
     ...(proxyOptions === undefined ? {} : { proxyOptions }),
     ...(clientId === undefined ? {} : { clientId }),
   })
@@ -363,7 +374,8 @@ const idsOf = ({ clientId, tenantId }: UserOptions) => ({
  * **Gotchas**
  *
  * It reads the environment of the process itself, and signs in when the layer is built: only that shows whether there is a
- * credential.
+ * credential. Where a proxy is set, it asks for a managed identity through it, unless `NO_PROXY` names the host:
+ * {@link layerManagedIdentity} never does.
  *
  * @since 0.1.0
  * @category layers

@@ -5,7 +5,7 @@
  */
 import type { LookupFunction, OnReadOpts } from "node:net"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import { buildConnector, EnvHttpProxyAgent } from "@effect/platform-node/Undici"
+import { Agent, buildConnector, type Dispatcher, EnvHttpProxyAgent } from "@effect/platform-node/Undici"
 import * as BorrowedBody from "@live-response/core/BorrowedBody"
 import { RequestAge, RequestProgress } from "@live-response/core/RequestProgress"
 import * as Clock from "effect/Clock"
@@ -34,6 +34,15 @@ interface Connect {
   readonly lookup?: LookupFunction
 }
 
+/** Sends what no proxy may pass by `direct`. */
+const withoutProxy =
+  (direct: Dispatcher): Dispatcher.DispatcherComposeInterceptor =>
+  (dispatch) =>
+  (options, handler) => {
+    const url = URL.parse(String(options.origin))
+    return url !== null && Proxy.isDirect(url) ? direct.dispatch(options, handler) : dispatch(options, handler)
+  }
+
 /** The connections, through a proxy where the environment has one. */
 const makeDispatcher = (connect: Connect) =>
   Effect.flatMap(Proxy.variables, (proxies) =>
@@ -43,12 +52,15 @@ const makeDispatcher = (connect: Connect) =>
         const sockets = new OpenSockets()
         const connector = buildConnector({ ...connect, allowH2: false, timeout: timeouts.connectTimeout })
         const pools = { factory: sockets.pool, clientFactory: sockets.pool }
-        const options = { ...proxies, ...timeouts, ...pools, connect: connector, allowH2: false }
-        return { dispatcher: new EnvHttpProxyAgent(options), sockets }
+        const options = { ...timeouts, ...pools, connect: connector, allowH2: false }
+        const direct = new Agent(options)
+        if (proxies.httpProxy + proxies.httpsProxy === "") return { agents: [direct], dispatcher: direct, sockets }
+        const proxied = new EnvHttpProxyAgent({ ...proxies, ...options })
+        return { agents: [direct, proxied], dispatcher: proxied.compose(withoutProxy(direct)), sockets }
       }),
-      ({ dispatcher, sockets }) =>
+      ({ agents, sockets }) =>
         Effect.andThen(
-          Effect.promise(() => dispatcher.destroy()),
+          Effect.promise(() => Promise.all(agents.map((agent) => agent.destroy()))),
           Effect.sync(() => sockets.destroy()),
         ),
     ).pipe(Effect.map(({ dispatcher }) => dispatcher)),
@@ -85,7 +97,8 @@ const make = Effect.fnUntraced(function* (lookup?: LookupFunction) {
  *
  * `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` apply; their lower-case names take precedence. A proxy without a scheme
  * (`host:port`) is one over http. `NO_PROXY` is a list of hosts, separated by commas: `contoso.com` and `.contoso.com` are
- * the domain with all its hosts, `*` is every host. A range of addresses (`10.0.0.0/8`) is ignored, with a warning.
+ * the domain with all its hosts, `*` is every host. A range of addresses (`10.0.0.0/8`) is ignored, with a warning. No request to
+ * this machine passes a proxy, because it may have a token in plain http.
  *
  * A request with a body is written within 45 seconds or not at all: a program that was frozen while its connection opened sends
  * nothing that it should have sent before.

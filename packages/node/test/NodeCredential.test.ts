@@ -1,4 +1,5 @@
 import { chmodSync, writeFileSync } from "node:fs"
+import { Agent } from "node:http"
 import { join } from "node:path"
 import { inspect } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
@@ -90,7 +91,7 @@ const madeUnder = Effect.fnUntraced(function* (env: Environment) {
   assert.strictEqual(yield* tokenUnder(env), `issued-${azure.asked.length}`)
   assert.strictEqual(azure.made.length, before + 1)
   const { args, name } = azure.made.at(-1) ?? { name: "", args: [] }
-  const given: unknown = JSON.parse(JSON.stringify(args))
+  const given: unknown = JSON.parse(JSON.stringify(args, (_, value) => (value instanceof Agent ? "direct" : value)))
   return { name, given, scope: azure.asked.at(-1)?.scope }
 })
 
@@ -102,7 +103,7 @@ const fixed = { LIVE_RESPONSE_TOKEN: "eyJ0" }
 const auth = (kind: NodeCredential.Kind) => ({ LIVE_RESPONSE_AUTH: kind })
 
 const retryOptions = { maxRetries: 2, retryDelayInMs: 500, maxRetryDelayInMs: 2000 }
-const additionalPolicies = ["lastConnection", "boundedAnswer"].map((name) => ({
+const additionalPolicies = ["lastConnection", "boundedAnswer", "withoutProxy"].map((name) => ({
   policy: { name },
   position: "perRetry",
 }))
@@ -317,13 +318,13 @@ describe("NodeCredential.layerConfig", () => {
     {
       kind: "managed-identity",
       name: "ManagedIdentityCredential",
-      given: () => [{ additionalPolicies, retryOptions }],
+      given: () => [{ additionalPolicies, retryOptions, agent: "direct" }],
     },
     {
       kind: "managed-identity",
       env: app,
       name: "ManagedIdentityCredential",
-      given: () => [{ additionalPolicies, retryOptions, clientId: "client" }],
+      given: () => [{ additionalPolicies, retryOptions, agent: "direct", clientId: "client" }],
     },
     { kind: "cli", name: "AzureCliCredential", given: () => [{ processTimeoutInMs: 20_000 }] },
     {
@@ -400,7 +401,7 @@ describe("NodeCredential.layerConfig", () => {
       )
       assert.deepInclude(yield* madeUnder(empty), { name: "DefaultAzureCredential", given: [commercial] })
       assert.deepInclude(yield* madeUnder({ ...empty, ...auth("managed-identity") }), {
-        given: [{ additionalPolicies, retryOptions }],
+        given: [{ additionalPolicies, retryOptions, agent: "direct" }],
       })
       const withCertificate = { ...empty, ...ids, ...certificate }
       assert.deepInclude(yield* madeUnder(withCertificate), { name: "ClientCertificateCredential" })
@@ -496,7 +497,7 @@ describe("NodeCredential.layerConfig", () => {
       const { given } = yield* madeUnder({ ...app, ...env })
       assert.deepStrictEqual(given, ["tenant", "client", "secret", { ...commercial, proxyOptions }])
       const identity = yield* madeUnder({ ...auth("managed-identity"), ...env })
-      assert.deepStrictEqual(identity.given, [{ additionalPolicies, retryOptions, proxyOptions }])
+      assert.deepStrictEqual(identity.given, [{ additionalPolicies, retryOptions, agent: "direct", proxyOptions }])
     }),
   )
 

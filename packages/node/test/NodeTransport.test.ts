@@ -350,7 +350,12 @@ describe("NodeTransport: proxies", () => {
     { name: "a call over TLS", base: "https://api.invalid", variable: "HTTPS_PROXY", scheme: "http://" },
     { name: "a proxy without a scheme", base: "https://api.invalid", variable: "HTTPS_PROXY", scheme: "" },
     { name: "the lower-case name", base: "https://api.invalid", variable: "https_proxy", scheme: "" },
-    { name: "a call without TLS", base: "http://127.0.0.1:1", variable: "HTTP_PROXY", scheme: "" },
+    {
+      name: "the proxy for plain http, where there is no other",
+      base: "https://api.invalid",
+      variable: "HTTP_PROXY",
+      scheme: "",
+    },
   ])("that demand credentials fail a call at once: $name", ({ base, scheme, variable }) =>
     Effect.gen(function* () {
       const proxy = yield* refusingProxy(407)
@@ -358,6 +363,20 @@ describe("NodeTransport: proxies", () => {
       assert.deepInclude(reasonOf(error), { _tag: "Unreachable", kind: "proxy" })
       assert.include(error.message, "HTTPS_PROXY=http://user:password@host:port")
       assert.strictEqual(proxy.asked(), 1)
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("do not get the token that is sent to this machine, in plain http", () =>
+    Effect.gen(function* () {
+      const proxy = yield* refusingProxy(407)
+      const base = yield* serve((_, response) => response.writeHead(418).end())
+      const { port } = new URL(base)
+      const proxies = { HTTP_PROXY: proxy.address, HTTPS_PROXY: proxy.address, NO_PROXY: ".contoso.com" }
+      for (const host of ["127.0.0.1", "127.0.0.2", "localhost", "[::1]"]) {
+        const error = yield* linkFailure(`http://${host}:${port}`, proxies)
+        if (host === "127.0.0.1") assert.include(error.message, "HTTP 418")
+        assert.strictEqual(proxy.asked(), 0, host)
+      }
     }).pipe(Effect.scoped),
   )
 
@@ -504,7 +523,10 @@ describe("NodeTransport: connections", () => {
     {
       name: "through a proxy",
       connections: 2,
-      connect: (silent, tunnel) => [`https://${silent}`, { HTTPS_PROXY: `http://${tunnel}` }],
+      connect: (silent, tunnel) => [
+        `https://api.invalid:${new URL(`http://${silent}`).port}`,
+        { HTTPS_PROXY: `http://${tunnel}` },
+      ],
     },
   ])("are closed with the layer, also while they are being opened $name", ({ connect, connections: expected = 1 }) =>
     Effect.gen(function* () {

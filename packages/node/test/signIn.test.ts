@@ -131,19 +131,30 @@ const assertMessage = ({ lines, stderr, stdout }: Ended, reason: string, says: R
   assert.strictEqual(stderr, "")
 }
 
-/** The `host:port` of a proxy that wants credentials. */
-const refusingProxy = Effect.acquireRelease(
-  Effect.callback<Server>((resume) => {
-    const server = createHttpServer().on("connect", (_, socket) => socket.end("HTTP/1.1 407 No\r\n\r\n"))
-    server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
-  }),
-  (server) => Effect.sync(() => server.close()),
-).pipe(
-  Effect.map((server) => {
-    const address = server.address()
-    return `127.0.0.1:${Predicate.isObject(address) ? address.port : 0}`
-  }),
-)
+/** The `host:port` at which a server in plain http listens. */
+const listening = (server: Server) =>
+  Effect.acquireRelease(
+    Effect.callback<string>((resume) => {
+      server.listen(0, "127.0.0.1", () => {
+        const address = server.address()
+        resume(Effect.succeed(`127.0.0.1:${Predicate.isObject(address) ? address.port : 0}`))
+      })
+    }),
+    () => Effect.sync(() => server.close()),
+  )
+
+/** A proxy that wants credentials, and what it was asked for. */
+const refusingProxy = Effect.suspend(() => {
+  const asked: Array<string> = []
+  const server = createHttpServer(({ url }, response) => {
+    asked.push(String(url))
+    response.writeHead(407).end()
+  }).on("connect", ({ url }, socket) => {
+    asked.push(String(url))
+    socket.end("HTTP/1.1 407 No\r\n\r\n")
+  })
+  return Effect.map(listening(server), (address) => ({ address, asked }))
+})
 
 const temporary = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "live-response-sign-in-"))),
@@ -429,11 +440,11 @@ layer(Certificate.layer, { concurrent: true, excludeTestServices: true })("signi
       Effect.gen(function* () {
         const { env } = yield* serve()
         const { AZURE_AUTHORITY_HOST = "", ...others } = env
-        const proxy = yield* refusingProxy
+        const { address: proxy } = yield* refusingProxy
         const [untrusted, refused, microsoft] = yield* Effect.all(
           [
             signIn({ ...others, ...secret, AZURE_AUTHORITY_HOST, NODE_EXTRA_CA_CERTS: "" }),
-            signIn({ ...env, ...secret, HTTPS_PROXY: proxy }),
+            signIn({ ...env, ...secret, HTTPS_PROXY: proxy, AZURE_AUTHORITY_HOST: "https://login.contoso.invalid" }),
             signIn({ ...others, ...secret, HTTPS_PROXY: proxy }),
           ],
           { concurrency: 2 },
@@ -442,6 +453,42 @@ layer(Certificate.layer, { concurrent: true, excludeTestServices: true })("signi
         for (const one of [refused, microsoft]) {
           assertMessage(one, "Unreachable", /HTTP 407.*HTTPS_PROXY=http:\/\/user:password@host:port/)
         }
+      }),
+  )
+
+  it.effect(
+    "asks no proxy for the identity of a machine, which is in plain http, nor for a sign-in at this machine",
+    () =>
+      Effect.gen(function* () {
+        const { env } = yield* serve()
+        const asked: Array<string> = []
+        const agent = yield* listening(
+          createHttpServer((request, response) => {
+            asked.push(String(request.headers["x-identity-header"]))
+            response.setHeader("content-type", "application/json")
+            response.end(
+              JSON.stringify({ access_token: "of-the-machine", expires_on: "4102444800", token_type: "Bearer" }),
+            )
+          }),
+        )
+        const proxy = yield* refusingProxy
+        const proxies = { HTTP_PROXY: proxy.address, HTTPS_PROXY: proxy.address }
+        const [machine, app] = yield* Effect.all(
+          [
+            signIn({
+              ...proxies,
+              LIVE_RESPONSE_AUTH: "managed-identity",
+              IDENTITY_ENDPOINT: `http://${agent}/msi/token`,
+              IDENTITY_HEADER: "of-the-agent",
+            }),
+            signIn({ ...env, ...secret, ...proxies }),
+          ],
+          { concurrency: 2 },
+        )
+        assert.deepStrictEqual(tokensOf(machine), ["of-the-machine"])
+        assert.deepStrictEqual(asked, ["of-the-agent"])
+        assert.strictEqual(tokensOf(app).length, 1)
+        assert.deepStrictEqual(proxy.asked, [])
       }),
   )
 

@@ -56,11 +56,20 @@ const parseLine = <A>({ columns, plain, record }: Format<A>, line: string): Pars
   return record((column) => String(found[column]))
 }
 
-/** Makes a parser of arguments. The first argument that can't be parsed ends the command. */
-export const argumentsAs = <A>(parse: (text: string) => Parsed<A>) =>
+/** Whether an argument names a list. No domain has such an ending. */
+const isListName = (text: string): boolean => /\.(?:txt|csv|tsv|jsonl?|ndjson)$/i.test(text.trim())
+
+/**
+ * Makes a parser of arguments. The first argument that can't be parsed ends the command, and so does a list that was meant for
+ * `flag`.
+ */
+export const argumentsAs = <A>(what: string, flag: string, parse: (text: string) => Parsed<A>) =>
   Effect.fnUntraced(function* (texts: ReadonlyArray<string>): Effect.fn.Return<ReadonlyArray<A>, Failure> {
     const all: Array<A> = []
     for (const text of texts) {
+      if (isListName(text)) {
+        return yield* usage(`"${printable(text.slice(0, 80))}" is not a ${what}; name a list with ${flag} FILE`)
+      }
       const parsed = parse(text)
       if (Result.isFailure(parsed)) return yield* usage(parsed.failure)
       all.push(...parsed.success)

@@ -38,7 +38,7 @@ const parse = (text: string): Result.Result<ReadonlyArray<Machine>, string> => {
 }
 
 /** Parses machines that are arguments. */
-export const fromArguments = Lists.argumentsAs(parse)
+export const fromArguments = Lists.argumentsAs("machine", "--machines", parse)
 
 /** Reads the machines of a list, as they are needed. */
 export const fromList = Lists.reader<Machine>({

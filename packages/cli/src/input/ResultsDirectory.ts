@@ -8,11 +8,23 @@ import * as Path from "effect/Path"
 import * as Failure from "../Failure.ts"
 import * as Lists from "./Lists.ts"
 
-/** Opens the directory. Without a manifest it is not a directory of results, which is a usage error. */
-export const open = Effect.fnUntraced(function* (directory: string) {
+/**
+ * Opens the directory. Without a manifest it is not a directory of results, which is a usage error; for a command that reads the
+ * sessions too, the journal of a run without results is enough.
+ */
+export const open = Effect.fnUntraced(function* (
+  directory: string,
+  options: { readonly orJournal?: boolean | undefined } = {},
+) {
   const { join } = yield* Path.Path
-  yield* Effect.mapError(Lists.checkReadable(join(directory, FileName.single.manifest)), ({ message }) =>
-    Failure.usage(`${message}; name a directory into which live-response download has written`),
+  const check = (name: string) => Lists.checkReadable(join(directory, name))
+  yield* check(FileName.single.manifest).pipe(
+    Effect.catch((error) =>
+      options.orJournal === true ? Effect.mapError(check(FileName.single.sessions), () => error) : Effect.fail(error),
+    ),
+    Effect.mapError(({ message }) =>
+      Failure.usage(`${message}; name a directory into which live-response download or run has written`),
+    ),
   )
   return yield* PrivateDirectory.open(directory)
 })

@@ -45,7 +45,7 @@ export const parse = (text: string): Result.Result<ReadonlyArray<Target>, string
 }
 
 /** Parses targets that are arguments. */
-export const fromArguments = Lists.argumentsAs(parse)
+export const fromArguments = Lists.argumentsAs("target", "--from", parse)
 
 /** Reads the targets of a list, as they are needed. */
 export const fromList = Lists.reader<Target>({

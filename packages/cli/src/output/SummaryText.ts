@@ -50,7 +50,7 @@ export const lines = (progress: DownloadProgress, options: Options): ReadonlyArr
       ? howToResume(progress, options.isWaiting ?? true)
       : fleet === undefined
         ? []
-        : whatContinues(fleet, progress.interrupted)),
+        : whatContinues(progress, fleet)),
   ]
 }
 
@@ -69,9 +69,14 @@ const howItContinues = (progress: DownloadProgress, { run }: InCluster): Readonl
   }
   const more = fleet === undefined ? 0 : fleet.sessions.unfinished + fleet.sessions.notStarted
   return [
-    ...whatToCorrect(progress),
-    ...(summary.failed + more > wrong(progress)
-      ? ["Give the cluster the same run again: it retries what failed."]
+    ...(summary.failed + more > 0
+      ? [
+          runAgain(
+            progress,
+            "Give the cluster the same run again: it retries what failed.",
+            "give the cluster the run again: it retries what failed.",
+          ),
+        ]
       : []),
     ...(fleet !== undefined && fleet.sessions.failed > 0
       ? ["Failed sessions are started again only with --retry-failed."]
@@ -165,13 +170,20 @@ const howToCancel = (fleet: FleetProgress.FleetProgress): ReadonlyArray<string> 
   ]
 }
 
-/** How much of what failed will fail again, because it was typed so. */
-const wrong = ({ wrongLines, wrongNames }: DownloadProgress): number => wrongLines + wrongNames
+/** What was typed wrong, which fails again until somebody corrects it. */
+const toCorrect = ({ wrongLines, wrongNames }: DownloadProgress): string | undefined => {
+  const typed = [
+    ...(wrongLines === 0 ? [] : [`${Format.counted(wrongLines, "line")} of your list`]),
+    ...(wrongNames === 0 ? [] : [Format.counted(wrongNames, "name")]),
+  ]
+  return typed.length === 0 ? undefined : `Correct the ${typed.join(" and the ")} that failed`
+}
 
-const whatToCorrect = ({ wrongLines, wrongNames }: DownloadProgress): ReadonlyArray<string> => [
-  ...(wrongLines === 0 ? [] : [`Correct the ${Format.counted(wrongLines, "line")} of your list that failed.`]),
-  ...(wrongNames === 0 ? [] : [`Correct the ${Format.counted(wrongNames, "name")} that failed, and run again.`]),
-]
+/** How the next run gets further: by the same command only if that is not what was wrong. */
+const runAgain = (progress: DownloadProgress, unchanged: string, corrected: string): string => {
+  const correct = toCorrect(progress)
+  return correct === undefined ? unchanged : `${correct}, then ${corrected}`
+}
 
 const howToResume = (progress: DownloadProgress, isWaiting: boolean): ReadonlyArray<string> => {
   const { fleet, interrupted, summary } = progress
@@ -180,11 +192,12 @@ const howToResume = (progress: DownloadProgress, isWaiting: boolean): ReadonlyAr
   const more = rest + (isWaiting ? open : 0)
   const next =
     interrupted && open > 0
-      ? "resumes watching them, and starts what is left"
+      ? "resumes watching the sessions, and starts what is left"
       : "resumes where it stopped, and retries what failed"
   return [
-    ...whatToCorrect(progress),
-    ...(interrupted || summary.failed + more > wrong(progress) ? [`Run the same command again: it ${next}.`] : []),
+    ...(interrupted || summary.failed + more > 0
+      ? [runAgain(progress, `Run the same command again: it ${next}.`, `run the command again: it ${next}.`)]
+      : []),
     ...(open > 0 && !isWaiting ? ["To wait until the sessions have finished, run the same command with --wait."] : []),
     ...(fleet !== undefined && fleet.sessions.failed > 0
       ? ["Failed sessions are started again only with --retry-failed."]
@@ -193,11 +206,16 @@ const howToResume = (progress: DownloadProgress, isWaiting: boolean): ReadonlyAr
 }
 
 /** Without a journal nothing can be resumed. */
-const whatContinues = (fleet: FleetProgress.FleetProgress, isReported: boolean): ReadonlyArray<string> => [
-  ...(inProgress(fleet) === 0 || isReported
-    ? []
-    : ["Unfinished sessions continue at the service: see live-response actions list."]),
-  ...(fleet.sessions.started === 0
-    ? []
-    : ["No journal was written (--journal DIR): running the same command again starts new sessions."]),
-]
+const whatContinues = (progress: DownloadProgress, fleet: FleetProgress.FleetProgress): ReadonlyArray<string> => {
+  const correct = toCorrect(progress)
+  const hasStarted = fleet.sessions.started > 0
+  return [
+    ...(inProgress(fleet) === 0 || progress.interrupted
+      ? []
+      : ["Unfinished sessions continue at the service: see live-response actions list."]),
+    ...(correct === undefined ? [] : [`${correct}, then run the command ${hasStarted ? "on these alone" : "again"}.`]),
+    ...(hasStarted
+      ? ["No journal was written (--journal DIR): running the same command again starts new sessions."]
+      : []),
+  ]
+}

@@ -86,12 +86,19 @@ export const header = <A>(columns: ReadonlyArray<Column<A>>): string =>
     .join(gap)
     .trimEnd()
 
+/** What is shown of a cell. A beginning is marked as one: without that, the short name of a machine looks like all of it. */
+const shown = <A>({ short, text, width }: Column<A>, of: A): string => {
+  const whole = text(of)
+  if (short === undefined || stringWidth(whole) <= width) return whole
+  const part = short(of)
+  return part !== whole && whole.startsWith(part) ? `${part}…` : part
+}
+
 export const row = <A>(columns: ReadonlyArray<Column<A>>, of: A): string =>
   columns
-    .map(({ paint, short, text, width }) => {
-      const whole = text(of)
-      const cell = fit(short !== undefined && stringWidth(whole) > width ? short(of) : whole, width)
-      return paint === undefined ? cell : paint(of, cell)
+    .map((column) => {
+      const cell = fit(shown(column, of), column.width)
+      return column.paint === undefined ? cell : column.paint(of, cell)
     })
     .join(gap)
     .trimEnd()

@@ -54,8 +54,9 @@ const hasMark = (answer: Answer, page = isPage(answer)): boolean => {
 }
 
 /**
- * Whether an answer is not from the storage if its body is a page. A result that is a page has the storage's marks. Other bytes are
- * accepted without them, because it is not documented what serves investigation packages.
+ * Whether an answer is not from the storage if its body is a page. A result that is a page has the storage's marks. Other bytes,
+ * plain text among them, are accepted without them: it is not documented what serves investigation packages, and a gateway that
+ * removes headers would otherwise leave no result at all.
  */
 export const isForeignIfPage = (answer: Answer): boolean => !hasMark(answer, true)
 

@@ -1,5 +1,5 @@
 /** Decides when the errors of a batch's targets end the batch, because every other target would fail as well. */
-import { Outage, StorageRefused } from "../BatchError.ts"
+import { NetworkDown, StorageRefused } from "../BatchError.ts"
 import type { DefectError } from "../DefectError.ts"
 import { DefenderError } from "../DefenderError.ts"
 import type { ResultError } from "../ResultError.ts"
@@ -25,7 +25,7 @@ const refusedAfter = 5
 const localAfter = 5
 
 /** The errors in a row that end a batch. */
-type BatchEnd = Outage | StorageRefused | TransferError
+type BatchEnd = NetworkDown | StorageRefused | TransferError
 
 /** The typed errors of a target, any of which may end the batch. */
 type TargetError = Exclude<ResultError, DefectError>
@@ -54,14 +54,14 @@ const isWithoutAnswer = ({ reason }: DefenderError | TransferError): boolean =>
   reason._tag === "Unreachable" || (reason._tag === "Broken" && reason.kind !== undefined)
 
 /** The outage that an error reports, if its call waited for a connection as long as the batch allows. */
-const outageOf = (last: DefenderError | TransferError): Outage | undefined => {
+const outageOf = (last: DefenderError | TransferError): NetworkDown | undefined => {
   const { reason } = last
   const waited = reason._tag === "Unreachable" || reason._tag === "Broken" ? reason.waited : undefined
-  return waited === undefined ? undefined : new Outage({ failures: 1, last, waited })
+  return waited === undefined ? undefined : new NetworkDown({ failures: 1, last, waited })
 }
 
 /** The outage of the API that an error reports, if it is one. */
-export const gaveUp = (error: unknown): Outage | undefined =>
+export const gaveUp = (error: unknown): NetworkDown | undefined =>
   error instanceof DefenderError ? outageOf(error) : undefined
 
 /** How many links of one target were useless. A refused link was renewed once, so it counts as two. */
@@ -117,7 +117,7 @@ export class CircuitBreaker {
   }
 
   /** The outage that ends the batch, if that is what the error of one target means after its wait for a connection. */
-  gaveUp(error: TargetError): Outage | undefined {
+  gaveUp(error: TargetError): NetworkDown | undefined {
     if (error._tag === "DefenderError") return outageOf(error)
     if (error._tag !== "TransferError") return undefined
     const outage = outageOf(error)
@@ -171,9 +171,9 @@ export class CircuitBreaker {
       : undefined
   }
 
-  private unanswered(error: DefenderError | TransferError): Outage | undefined {
+  private unanswered(error: DefenderError | TransferError): NetworkDown | undefined {
     const failures = this.extend("unanswered", 1)
-    return failures >= outageAfter ? new Outage({ failures, last: error }) : undefined
+    return failures >= outageAfter ? new NetworkDown({ failures, last: error }) : undefined
   }
 
   /** Where another storage works, this machine's certificates and proxy are not what is wrong. */

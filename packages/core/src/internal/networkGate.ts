@@ -20,10 +20,10 @@ import { Patience } from "./outagePatience.ts"
 
 type Step = Effect.Success<ReturnType<typeof Schedule.toStep<unknown, ResultError, never, never>>>
 
-/** The host can't be reached. */
-interface Outage<E> {
+/** The gate while it is closed: the host can't be reached. */
+interface ClosedGate<E> {
   error: E
-  /** How far the schedule has come. It belongs to the outage, whichever call tries. */
+  /** How far the schedule has come, whichever call tries. */
   step: Step | undefined
   isProbed: boolean
   /** Done when the host can be reached again, or the call that tried has left. */
@@ -33,48 +33,48 @@ interface Outage<E> {
 /** What a call does next. */
 type Role<E> =
   | { readonly does: "call" }
-  | { readonly does: "probe"; readonly outage: Outage<E> }
-  | { readonly does: "wait"; readonly outage: Outage<E>; readonly changed: Deferred.Deferred<void> }
+  | { readonly does: "probe"; readonly closed: ClosedGate<E> }
+  | { readonly does: "wait"; readonly closed: ClosedGate<E>; readonly changed: Deferred.Deferred<void> }
 
 /** What is known of a host. Every decision is taken here, in one step. */
 export class HostState<E> {
   hasAnswered = false
-  outage: Outage<E> | undefined
+  closed: ClosedGate<E> | undefined
   waiting = 0
 
   /** The first call at a closed gate tries the host, the others wait. */
   claim(): Role<E> {
-    const { outage } = this
-    if (outage === undefined) return { does: "call" }
+    const { closed } = this
+    if (closed === undefined) return { does: "call" }
     // `changed` is captured here, because it may be replaced before the wait starts.
-    if (outage.isProbed) return { does: "wait", outage, changed: outage.changed }
-    outage.isProbed = true
-    return { does: "probe", outage }
+    if (closed.isProbed) return { does: "wait", closed, changed: closed.changed }
+    closed.isProbed = true
+    return { does: "probe", closed }
   }
 
   /** The call that tried has left: another one tries. */
   release(role: Role<E>): void {
     if (role.does !== "probe") return
-    const { changed } = role.outage
-    role.outage.isProbed = false
-    role.outage.changed = Deferred.makeUnsafe()
+    const { changed } = role.closed
+    role.closed.isProbed = false
+    role.closed.changed = Deferred.makeUnsafe()
     Deferred.doneUnsafe(changed, Effect.void)
   }
 
   /** The host answered: every call may be sent. */
   answered(): void {
-    const { outage } = this
+    const { closed } = this
     this.hasAnswered = true
-    this.outage = undefined
-    if (outage !== undefined) Deferred.doneUnsafe(outage.changed, Effect.void)
+    this.closed = undefined
+    if (closed !== undefined) Deferred.doneUnsafe(closed.changed, Effect.void)
   }
 
   /** Takes a failure in. Returns whether it closes the gate, so that the call waits. */
   failed(error: E, said: "answered" | Cause | undefined): boolean {
     if (said === "answered") this.answered()
     if (said === undefined || said === "answered" || !this.isCurable(said)) return false
-    this.outage ??= { error, step: undefined, isProbed: false, changed: Deferred.makeUnsafe() }
-    this.outage.error = error
+    this.closed ??= { error, step: undefined, isProbed: false, changed: Deferred.makeUnsafe() }
+    this.closed.error = error
     return true
   }
 
@@ -85,7 +85,7 @@ export class HostState<E> {
   /** Once no call waits, nobody knows whether the host can be reached: the next call finds out. */
   leave(): void {
     this.waiting--
-    if (this.waiting === 0) this.outage = undefined
+    if (this.waiting === 0) this.closed = undefined
   }
 
   /** Whether waiting may cure it. A name that never resolved is a mistake; one that did is a lost network. */
@@ -127,7 +127,7 @@ interface Waiting<E> {
   readonly schedule: Timing.Settings["outage"]
   /** In milliseconds. */
   readonly timeLeft: Effect.Effect<number>
-  readonly giveUp: (outage: Outage<E>) => Effect.Effect<never, E>
+  readonly giveUp: (closed: ClosedGate<E>) => Effect.Effect<never, E>
 }
 
 /** Creates the gate of one host. */
@@ -144,7 +144,7 @@ export const make = Effect.fnUntraced(function* <E extends ResultError>(
         () => Effect.sync(() => state.leave()),
       )
       return Effect.suspend(() => {
-        if (state.outage !== undefined) return wait
+        if (state.closed !== undefined) return wait
         return Effect.flatMap(attempt(host, call(checkOf(host))), (first) =>
           Result.isSuccess(first) ? Effect.succeed(first.success) : wait,
         )
@@ -154,7 +154,7 @@ export const make = Effect.fnUntraced(function* <E extends ResultError>(
 })
 
 const checkOf = <E>({ state }: Host<E>): Effect.Effect<void, E> =>
-  Effect.suspend(() => (state.outage === undefined ? Effect.void : Effect.fail(state.outage.error)))
+  Effect.suspend(() => (state.closed === undefined ? Effect.void : Effect.fail(state.closed.error)))
 
 /** One attempt: its answer, or why there is no connection. What no wait cures is the failure of the call. */
 const attempt = <A, E, E2, R>(
@@ -192,9 +192,9 @@ const waitAndCall = Effect.fnUntraced(function* <A, E extends ResultError, E2, R
       case "call":
         return attempt(host, call(checkOf(host)))
       case "probe":
-        return probe(host, waiting, role.outage, call(Effect.void))
+        return probe(host, waiting, role.closed, call(Effect.void))
       case "wait":
-        return waitForChange(waiting, role.outage, role.changed)
+        return waitForChange(waiting, role.closed, role.changed)
     }
   }
   for (;;) {
@@ -211,17 +211,17 @@ const waitAndCall = Effect.fnUntraced(function* <A, E extends ResultError, E2, R
 const probe = Effect.fnUntraced(function* <A, E extends ResultError, E2, R>(
   host: Host<E>,
   waiting: Waiting<E>,
-  outage: Outage<E>,
+  closed: ClosedGate<E>,
   call: Effect.Effect<A, E | E2, R>,
 ): Effect.fn.Return<Result.Result<A, E>, E | E2, R> {
   for (;;) {
     const left = yield* waiting.timeLeft
-    const delay = left === 0 ? Option.none() : yield* nextDelay(host, waiting, outage, left)
-    if (Option.isNone(delay)) return yield* waiting.giveUp(outage)
-    yield* Effect.raceFirst(Effect.sleep(delay.value), Deferred.await(outage.changed))
+    const delay = left === 0 ? Option.none() : yield* nextDelay(host, waiting, closed, left)
+    if (Option.isNone(delay)) return yield* waiting.giveUp(closed)
+    yield* Effect.raceFirst(Effect.sleep(delay.value), Deferred.await(closed.changed))
     const result = yield* attempt(host, call)
     // A new outage, after the host could be reached in between, is any call's to try.
-    if (Result.isSuccess(result) || host.state.outage !== outage) return result
+    if (Result.isSuccess(result) || host.state.closed !== closed) return result
   }
 })
 
@@ -229,11 +229,11 @@ const probe = Effect.fnUntraced(function* <A, E extends ResultError, E2, R>(
 const nextDelay = Effect.fnUntraced(function* <E extends ResultError>(
   { summary }: Host<E>,
   { schedule }: Waiting<E>,
-  outage: Outage<E>,
+  closed: ClosedGate<E>,
   left: number,
 ) {
-  outage.step ??= yield* Schedule.toStep(schedule)
-  const planned = yield* Pull.matchEffect(outage.step(yield* monotonicMillis, outage.error), {
+  closed.step ??= yield* Schedule.toStep(schedule)
+  const planned = yield* Pull.matchEffect(closed.step(yield* monotonicMillis, closed.error), {
     onSuccess: ([, delay]) => Effect.succeedSome(delay),
     onFailure: Effect.die,
     onDone: () => Effect.succeedNone,
@@ -241,7 +241,7 @@ const nextDelay = Effect.fnUntraced(function* <E extends ResultError>(
   const delay = Option.map(planned, (delay) => Duration.min(delay, Duration.millis(left)))
   if (Option.isSome(delay)) {
     const at = yield* DateTime.now
-    const { error } = outage
+    const { error } = closed
     const until = DateTime.addDuration(at, delay.value)
     const limit = Number.isFinite(left) ? { givesUpAt: DateTime.add(at, { milliseconds: left }) } : {}
     yield* report(Offline.make({ at, until, ...limit, message: summary(error), error }))
@@ -252,12 +252,12 @@ const nextDelay = Effect.fnUntraced(function* <E extends ResultError>(
 /** Waits for the call that tries the host. */
 const waitForChange = <E>(
   { giveUp, timeLeft }: Waiting<E>,
-  outage: Outage<E>,
+  closed: ClosedGate<E>,
   changed: Deferred.Deferred<void>,
 ): Effect.Effect<Result.Result<never, E>, E> =>
   Effect.flatMap(timeLeft, (left) =>
     Deferred.await(changed).pipe(
-      Effect.timeoutOrElse({ duration: Duration.millis(left), orElse: () => giveUp(outage) }),
-      Effect.map(() => Result.fail(outage.error)),
+      Effect.timeoutOrElse({ duration: Duration.millis(left), orElse: () => giveUp(closed) }),
+      Effect.map(() => Result.fail(closed.error)),
     ),
   )

@@ -240,6 +240,9 @@ const makeClear =
 
 const endDoubt = ({ doubts }: Options, machineId: string) => Effect.sync(() => doubts.remove(machineId))
 
+const recordNotStarted = ({ record }: Options, machineId: string, { message }: ApiError) =>
+  record(machineId, (of) => FleetJournal.NotStarted.make({ ...of, message }))
+
 /** Makes the functions that search for a session and that request one. */
 export const make = (options: Options) => {
   const { api, cancelBlocking, record, session, timing } = options
@@ -280,7 +283,7 @@ export const make = (options: Options) => {
       if (inProgress.what === "found") return inProgress.found
       const { action } = inProgress
       if (cancelBlocking) {
-        yield* record(machineId, (of) => FleetJournal.NotStarted.make(of))
+        yield* recordNotStarted(options, machineId, error)
         return yield* action?.type === actionType(session)
           ? new Blocked({ action, refusal: error })
           : notCancelled(error, whyNot(action))
@@ -290,7 +293,7 @@ export const make = (options: Options) => {
     if (Option.isSome(known)) return known.value
     // The API has created a session. It is not requested again, and the next run searches for it.
     if (hasSucceeded(error)) return yield* inDoubt(machineId, error)
-    yield* record(machineId, (of) => FleetJournal.NotStarted.make(of))
+    yield* recordNotStarted(options, machineId, error)
     return yield* isLost(error) ? new NeverStarted({ lost: error }) : error
   })
 

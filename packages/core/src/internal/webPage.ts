@@ -6,7 +6,7 @@
  * @see https://mimesniff.spec.whatwg.org/#rules-for-identifying-an-unknown-mime-type
  */
 const page =
-  /^<(?:!--|(?:!doctype html|html|head|script|iframe|h1|div|font|table|a|style|title|b|body|br|p|meta|base|link|center|form|img|noscript|pre|h[2-6])[\s>])/i
+  /^<(?:!--|(?:!doctype html|html|head|script|iframe|h1|div|font|table|a|style|title|b|body|br|p|meta|base|link|center|form|img|noscript|pre|svg|h[2-6])[\s>])/i
 
 const document = /^<\?xml\s/i
 

@@ -37,7 +37,7 @@ export const action = Schema.decodeUnknownSync(MachineAction.FromApi)({
 export const entriesOf = (run: string, of: (n: number) => string = machineAt): ReadonlyArray<FleetJournal.Entry> => [
   FleetJournal.Starting.make({ run, machineId: of(0), mark: "0123456789abcdef" }),
   FleetJournal.Started.make({ run, machineId: of(1), machineActionId: action.id }),
-  FleetJournal.NotStarted.make({ run, machineId: of(2) }),
+  FleetJournal.NotStarted.make({ run, machineId: of(2), message: "the API refused the request" }),
   FleetJournal.Ended.make({ run, machineId: of(3), action }),
 ]
 

@@ -120,12 +120,24 @@ export const network = (weather: (sent: Sent) => Weather) => {
 }
 
 /** A program, that is everything that a crash ends. The simulator, the journal and the quota's log survive it. */
-export const program = (weather: (sent: Sent) => Weather = () => ({})) =>
+export const program = (
+  weather: (sent: Sent) => Weather = () => ({}),
+  credential = Credential.layerToken(Redacted.make(token)),
+) =>
   Fleet.layer.pipe(
     Layer.provideMerge(ActionWatch.layer),
     Layer.provideMerge(DefenderApi.layer({ base: "http://127.0.0.1" })),
-    Layer.provideMerge([network(weather), Credential.layerToken(Redacted.make(token)), Quota.layer()]),
+    Layer.provideMerge([network(weather), credential, Quota.layer()]),
   )
+
+/** A token that can't be renewed while the program runs: the sign-in server does not answer. */
+export const notRenewed = Layer.sync(Credential.Credential, () => {
+  let isRefused = false
+  return {
+    token: Effect.suspend(() => (isRefused ? Effect.never : Effect.succeed(Redacted.make(token)))),
+    invalidate: () => Effect.sync(() => void (isRefused = true)),
+  }
+})
 
 export const kinds = (events: ReadonlyArray<FleetEvent>) => {
   const counts: Record<string, number> = {}

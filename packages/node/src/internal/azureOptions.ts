@@ -1,12 +1,23 @@
 /** The options that the credentials of `@azure/identity` share. */
 import type { ClientSecretCredentialOptions } from "@azure/identity"
 import * as Cloud from "@live-response/core/Cloud"
+import * as PrivateHost from "@live-response/core/PrivateHost"
 import { boundedAnswer } from "./signInAnswerLimit.ts"
 import type { AdditionalPolicy, LastConnection } from "./signInConnection.ts"
 import type * as Proxy from "./proxy.ts"
 
 /** Microsoft's own servers. No other server is in the directory that `@azure/identity` would look it up in. */
 const knownAuthorities = new Set(Object.values(Cloud.clouds).map(({ authority }) => authority))
+
+/** A sign-in server of this machine is reached without a proxy. */
+const withoutProxy: LastConnection["policy"] = {
+  name: "withoutProxy",
+  sendRequest: (request, next) => {
+    const url = URL.parse(request.url)
+    if (url !== null && PrivateHost.isLoopback(url)) delete request.agent
+    return next(request)
+  },
+}
 
 const inEachAttempt = (policy: LastConnection["policy"]): AdditionalPolicy => ({ policy, position: "perRetry" })
 
@@ -23,7 +34,7 @@ export const commonOptions = (
   policy: LastConnection["policy"],
 ): CommonOptions => ({
   ...proxy,
-  additionalPolicies: [policy, boundedAnswer].map(inEachAttempt),
+  additionalPolicies: [policy, boundedAnswer, withoutProxy].map(inEachAttempt),
   authorityHost: authority,
   disableInstanceDiscovery: !knownAuthorities.has(authority),
   // A person may be waiting at the screen. In the middle of a batch `Timing.renewal` is more patient.

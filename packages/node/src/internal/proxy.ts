@@ -1,5 +1,6 @@
 /** The proxy variables of the environment, as other programs read them. */
 import type { ClientSecretCredentialOptions } from "@azure/identity"
+import * as PrivateHost from "@live-response/core/PrivateHost"
 import * as S3Keys from "@live-response/core/S3Keys"
 import * as UrlPassword from "@live-response/core/UrlPassword"
 import * as Config from "effect/Config"
@@ -43,16 +44,17 @@ const either = (name: string) =>
 
 const proxy = (name: string) => Config.mapEffect(either(name), ({ name, text }) => proxyOf(name, text))
 
-/** The variables. An empty text stands for one that is not set. `noProxy` also has the agents, which get a token in plain http. */
+/** The variables. An empty text stands for one that is not set. */
 export const variables = Config.all({
   httpProxy: proxy("HTTP_PROXY"),
   httpsProxy: proxy("HTTPS_PROXY"),
-  noProxy: Config.map(either("NO_PROXY"), ({ text }) =>
-    [text, ...S3Keys.agentHosts].filter((entry) => entry !== "").join(","),
-  ),
+  noProxy: Config.map(either("NO_PROXY"), ({ text }) => text),
 })
 
-/** The proxy of a sign-in, which is over TLS, in the form of `@azure/identity`, which reads `NO_PROXY` itself. */
+/** Whether no request to a host passes a proxy: in plain http, this machine and the agents of containers get a token. */
+export const isDirect = (url: URL): boolean => PrivateHost.isLoopback(url) || S3Keys.agentHosts.includes(url.hostname)
+
+/** The proxy of a sign-in, in the form of `@azure/identity`, which reads `NO_PROXY` itself. */
 export const ofSignIn = ({
   httpProxy,
   httpsProxy,

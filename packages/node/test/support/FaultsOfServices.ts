@@ -334,7 +334,7 @@ export const api: ReadonlyArray<Fault> = [
     name: "an API on a closed port",
     how: "a port without a server; the batch waits as long as its option says",
     endpoint: "http://127.0.0.1:1",
-    expected: { ...never, outcomes: ["the batch ends: Outage"], links: 0, calls: 0 },
+    expected: { ...never, outcomes: ["the batch ends: NetworkDown"], links: 0, calls: 0 },
   },
   {
     name: "an API that hangs up",
@@ -403,7 +403,7 @@ const unusable = {
 }
 
 /** There is no connection to the host of the link. */
-const unreachable = { expected: { ...never, outcomes: ["the batch ends: Outage"], links: 0, calls: 1 } }
+const unreachable = { expected: { ...never, outcomes: ["the batch ends: NetworkDown"], links: 0, calls: 1 } }
 
 export const destinations: ReadonlyArray<Fault> = [
   {

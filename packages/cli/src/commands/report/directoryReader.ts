@@ -65,5 +65,6 @@ export const collect = Effect.fnUntraced(function* (files: PrivateDirectory) {
       for (const row of rows) collector.addRow(row)
     }),
   )
-  return { collector, damaged, unknownNames: yield* readUnknownNames(files) }
+  const unknownMachines = yield* UnknownMachines.read(files)
+  return { collector, read: { damaged, unknownNames: unknownNamesOf(unknownMachines) }, unknownMachines }
 })

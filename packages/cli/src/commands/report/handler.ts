@@ -44,18 +44,18 @@ const baseOf = Effect.fnUntraced(function* (report: string, results: string) {
 
 /** The data of a directory. The rest of the collector is not needed while the page is written. */
 const dataOf = Effect.fnUntraced(function* (files: PrivateDirectory, about: Omit<About, keyof Read>) {
-  const { collector, ...read } = yield* DirectoryReader.collect(files)
-  return { payload: collector.payload({ ...about, ...read }), hashes: collector.hashes }
+  const { collector, read, unknownMachines } = yield* DirectoryReader.collect(files)
+  return { payload: collector.payload({ ...about, ...read }), hashes: collector.hashes, unknownMachines }
 })
 
 /** Writes the report of a directory, and says where it is. */
 export const write = Effect.fnUntraced(
   function* (directory: string, { json, open, out }: Options) {
-    const files = yield* ResultsDirectory.open(directory)
+    const files = yield* ResultsDirectory.open(directory, { orJournal: true })
     yield* keepHeapSmall
     const { report } = FileName.single
     const target = Option.isSome(out) ? yield* OutputFile.open(out.value, format) : { directory: files, name: report }
-    const { hashes, payload } = yield* dataOf(files, {
+    const { hashes, payload, unknownMachines } = yield* dataOf(files, {
       program: nameAndVersion,
       directory,
       written: yield* Clock.currentTimeMillis,
@@ -71,7 +71,8 @@ export const write = Effect.fnUntraced(
     const written = { machines: payload.machines.id.length, results: payload.results.kind.length, bytes, report: path }
     const text = `${Format.counted(written.machines, "machine")} and ${Format.counted(written.results, "result")} in ${printable(path)} (${Format.bytes(bytes)}).`
     const notes = unknownNotes(payload.unknownNames, Format.counted).map(printable)
-    yield* Console.log(json ? printableJson(JSON.stringify(written)) : [text, ...notes].join("\n"))
+    const gaps = { unknownMachines, damaged: payload.damaged }
+    yield* Console.log(json ? printableJson(JSON.stringify({ ...written, ...gaps })) : [text, ...notes].join("\n"))
     if (!open) return
     const { join } = yield* Path.Path
     yield* openInBrowser((yield* Platform).opener, join(target.directory.realPath, target.name))

@@ -44,9 +44,13 @@ const errorOf = ({ commands, status }: ActionsFileReader.KnownAction): string =>
   return [source === "" ? type : `${type} ${source}`, ...errors.map(reasonOf)].join(": ")
 }
 
+/** In a prepared file it may have any length. */
+const whyNotStarted = ({ message = "" }: FleetJournal.NotStarted): string =>
+  message === "" ? "The service refused the session" : reasonOf(TerminalText.shorten(message))
+
 /** What became of the newest session, whatever its results. */
 export const ofSession = ({ action, entry }: Machine): Outcome => {
-  if (entry?.entry === "notStarted") return { state: "not started", reason: "The service refused the session" }
+  if (entry?.entry === "notStarted") return { state: "not started", reason: whyNotStarted(entry) }
   const isKnown = entry?.entry === "ended" || (entry?.entry === "started" && action?.id === entry.machineActionId)
   if (entry !== undefined && !isKnown) return { state: "not finished", reason: "Offline or in progress" }
   if (action === undefined) return { state: "nothing downloaded", reason: "" }

@@ -104,7 +104,7 @@ const linesOf = (status: Status, directory: string): ReadonlyArray<string> => {
 /** Prints what a directory has. */
 export const print = Effect.fnUntraced(
   function* (directory: string, { json }: { readonly json: boolean }) {
-    const files = yield* ResultsDirectory.open(directory)
+    const files = yield* ResultsDirectory.open(directory, { orJournal: true })
     const { lastResult, reasons, ...counts } = yield* read(files)
     if (!json) {
       return yield* Console.log(linesOf({ ...counts, lastResult, reasons }, printable(directory)).join("\n"))

@@ -88,7 +88,8 @@ const blobOf = Effect.fnUntraced(function* (self: Api, id: string, index: number
 const getLink = Effect.fnUntraced(function* (self: Api, { id, index }: Route, url: URL, now: number) {
   const blob = yield* blobOf(self, id.toLowerCase(), index, now)
   const fault = blob?.linkFaults.shift()
-  const failed = Faults.replaced(fault, 30, fault?.fault === "throttle" && fault.retryAfter !== undefined)
+  const hasHeader = fault?.fault === "throttle" && fault.retryAfter !== undefined
+  const failed = Faults.replaced(fault, self.limiters.link.perMinute, hasHeader)
   if (failed !== undefined) return failed
   if (blob === undefined) {
     const action = Actions.get(self.actions, id.toLowerCase(), now)
@@ -190,8 +191,11 @@ export const handle = Effect.fnUntraced(function* (
   const problem = tokenProblem(self, request.headers.authorization, now)
   if (problem !== undefined) return problem
   if (route === undefined) return apiError(404, "NotFound", "No such resource.")
-  const throttled = self.limiters[route.operation](now)
+  const { perMinute, throttle } = self.limiters[route.operation]
+  const throttled = throttle(now)
   if (throttled !== undefined) return tooManyRequests(throttled.limit, throttled.text, throttled.seconds, true)
   const fault = Faults.next(self.faults, route.operation)
-  return Faults.replaced(fault, 100, true) ?? Faults.delivered(yield* answer(self, route, request, url, now), fault)
+  return (
+    Faults.replaced(fault, perMinute, true) ?? Faults.delivered(yield* answer(self, route, request, url, now), fault)
+  )
 })

@@ -14,14 +14,19 @@ export interface Throttled {
   readonly seconds: number
 }
 
-/** Returns nothing for a call within the limits. Every call counts. */
-export type Limiter = (now: number) => Throttled | undefined
+export interface Limiter {
+  readonly perMinute: number
+
+  /** Returns nothing for a call within the limits. Every call counts. */
+  readonly throttle: (now: number) => Throttled | undefined
+}
 
 /** Rolling windows that count throttled calls too, as the service does. */
-const makeLimiter = (windows: ReadonlyArray<Window>): Limiter => {
+const makeLimiter = (perMinute: number, longer: ReadonlyArray<Window>): Limiter => {
+  const windows: ReadonlyArray<Window> = [{ limit: perMinute, millis: 60_000, text: "00:01:00" }, ...longer]
   let calls: Array<number> = []
   const longest = Math.max(...windows.map(({ millis }) => millis))
-  return (now) => {
+  const throttle = (now: number) => {
     calls = calls.filter((at) => at > now - longest)
     calls.push(now)
     for (const { limit, millis, text } of windows) {
@@ -31,11 +36,10 @@ const makeLimiter = (windows: ReadonlyArray<Window>): Limiter => {
     }
     return undefined
   }
+  return { perMinute, throttle }
 }
 
-const minute = (limit: number): Window => ({ limit, millis: 60_000, text: "00:01:00" })
-
-export const perMinute = (limit: number): Limiter => makeLimiter([minute(limit)])
+export const perMinute = (limit: number): Limiter => makeLimiter(limit, [])
 
 export const perMinuteAndHour = (limits: { readonly perMinute: number; readonly perHour: number }): Limiter =>
-  makeLimiter([minute(limits.perMinute), { limit: limits.perHour, millis: 3_600_000, text: "01:00:00" }])
+  makeLimiter(limits.perMinute, [{ limit: limits.perHour, millis: 3_600_000, text: "01:00:00" }])
