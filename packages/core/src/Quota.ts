@@ -265,6 +265,17 @@ const started = <A, E, R>(
     return Effect.onExit(restore(starting), (exit) => settle(hasStarted ? exit : undefined))
   })
 
+/**
+ * Records the end of a call. It does not wait for a log that does not answer: the update is repeated in the background, and the permit
+ * stays in flight. It reports nothing, because the next call does.
+ */
+const finishing =
+  (schedule: Settings["quotaStore"], scope: Scope.Scope) =>
+  (update: Effect.Effect<void, QuotaStoreError>): Effect.Effect<void> => {
+    const repeated = Effect.retry(update, { schedule, while: ({ isRetryable }) => isRetryable })
+    return update.pipe(Effect.catch(() => Effect.asVoid(Effect.forkIn(Effect.ignore(repeated), scope))))
+  }
+
 /** Makes a quota that also reports its pauses to its parent. */
 const makeReporting = Effect.fnUntraced(function* (
   options: MakeOptions & { readonly endsSeries: boolean },
@@ -283,14 +294,7 @@ const makeReporting = Effect.fnUntraced(function* (
   const log = OwnCalls.beside(yield* untilItAnswers(store.open({ name, windows, lease })), windows)
   const pauses = yield* PubSub.sliding<Pause>(16)
 
-  /**
-   * Does not wait for a log that does not answer: it is repeated in the background, and the permit stays in flight. It reports nothing,
-   * because nobody waits for it: the next call does.
-   */
-  const finish = (update: Effect.Effect<void, QuotaStoreError>) => {
-    const repeated = Effect.retry(update, { schedule: timing.quotaStore, while: ({ isRetryable }) => isRetryable })
-    return Effect.catch(update, () => Effect.asVoid(Effect.forkIn(Effect.ignore(repeated), scope)))
-  }
+  const finish = finishing(timing.quotaStore, scope)
 
   const publishPauses = timing.quota.pipe(
     Schedule.tap(({ duration }) => Effect.andThen(PubSub.publish(pauses, { duration }), report(duration))),
