@@ -169,8 +169,8 @@ const make = Effect.fnUntraced(function* ({ runner, ...options }: Options) {
  *
  * Runners listen on no port. When this one leaves, the others take its work within seconds; when it is killed, typically within
  * some three seconds, and 17 at most. Which runner does what is decided by PostgreSQL's advisory locks, so behind PgBouncer the
- * pooling must be by session: where it is not, the layer fails with `SharedSessions`. Where its role may not write, it fails with `MissingRights`. Where PostgreSQL does not answer it fails with
- * `Unreachable`, within twice the `timeout`.
+ * pooling must be by session: where it is not, the layer fails with `SharedSessions`. Where its role may not write, it fails with
+ * `MissingRights`. Where PostgreSQL does not answer, it fails with `Unreachable`, within twice the `timeout`.
  *
  * @since 0.1.0
  * @category layers

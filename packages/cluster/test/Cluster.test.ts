@@ -149,7 +149,7 @@ describe("Cluster.layer", () => {
       const joined = Layer.build(Layer.fresh(Cluster.layer({ url, runner: "hidden", timeout: "1 second" })))
       yield* hole.openAt(text)
       const error = yield* Effect.flip(
-        Effect.flatMap(joined, () => Effect.fail("joined")).pipe(Effect.scoped, Effect.timeout("4 seconds")),
+        Effect.flatMap(joined, () => Effect.fail("joined")).pipe(Effect.scoped, Effect.timeout("6 seconds")),
       )
       assert.isTrue(error instanceof DatabaseError && error.reason._tag === "Unreachable", String(error))
       yield* hole.mend

@@ -4,6 +4,7 @@ import * as PgQuotaStore from "@live-response/cluster/PgQuotaStore"
 import * as Postgres from "@live-response/cluster/testing/PostgresServer"
 import * as Quota from "@live-response/core/Quota"
 import * as Timing from "@live-response/core/Timing"
+import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -106,9 +107,12 @@ shared(Layer.orDie(Postgres.layer), { excludeTestServices: true })("PgQuotaStore
     it.effect(`waits while the database ${what}, with one warning, and resumes`, () => {
       const warnings: Array<string> = []
       const annotations: Array<unknown> = []
+      const warned = Deferred.makeUnsafe<void>()
       const logger = Logger.make(({ fiber, logLevel, message }) => {
         annotations.push(fiber.getRef(References.CurrentLogAnnotations))
-        if (logLevel === "Warn") warnings.push(String(message))
+        if (logLevel !== "Warn") return
+        warnings.push(String(message))
+        Deferred.doneUnsafe(warned, Effect.void)
       })
       return Effect.gen(function* () {
         const server = yield* Postgres.PostgresServer
@@ -124,6 +128,7 @@ shared(Layer.orDie(Postgres.layer), { excludeTestServices: true })("PgQuotaStore
         )
         assert.isUndefined(fiber.pollUnsafe())
         assert.isUndefined(opening.pollUnsafe())
+        yield* Deferred.await(warned)
         yield* server[back]
         assert.strictEqual(yield* Fiber.join(fiber), "called")
         yield* (yield* Fiber.join(opening)).status
