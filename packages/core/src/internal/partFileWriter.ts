@@ -102,8 +102,7 @@ const openFile = (part: PartFile): Effect.Effect<FileSystem.File, StoreError> =>
   Effect.suspend(() => (part.file === undefined ? openNow(part) : Effect.succeed(part.file)))
 
 const openNow = Effect.fnUntraced(function* (part: PartFile) {
-  yield* part.directory.makeDirectoryOf(part.name)
-  const file = yield* part.directory.append(part.name).pipe(Scope.provide(part.scope))
+  const { file } = yield* part.directory.appendBelow(part.name).pipe(Scope.provide(part.scope))
   if (!part.isFirst && (yield* sizeOf(file).pipe(inPart(part))) > part.size) {
     yield* file.truncate(part.size).pipe(inPart(part))
   }
