@@ -237,10 +237,9 @@ const changers = ({ isTemporary, names, system }: Here) => {
   return {
     syncDirectoryOf: (name: string) => Effect.andThen(names.checkDirectoryOf(name), syncDirectoryOf(name)),
     rename: (from: string, to: string) =>
-      names.checkRename(from, to).pipe(
-        Effect.andThen(change(to, fs.rename(names.real(from), names.real(to)))),
-        Effect.andThen(syncLasting(to)),
-      ),
+      names
+        .checkRename(from, to)
+        .pipe(Effect.andThen(change(to, fs.rename(names.real(from), names.real(to)))), Effect.andThen(syncLasting(to))),
     renameNew: Effect.fnUntraced(function* (from: string, to: string) {
       yield* names.checkRenameNew(from, to)
       const isNew = yield* fs.link(names.real(from), names.real(to)).pipe(
