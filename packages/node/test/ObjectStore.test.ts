@@ -120,6 +120,44 @@ describe("DirectoryObjectStore.layer: files", () => {
       }),
   )
 
+  it.live("are flushed before they get their names, and then their directories are", () =>
+    Effect.gen(function* () {
+      const directory = yield* tempDirectory
+      const changes: Array<string> = []
+      const change = (method: string, path: string) =>
+        Effect.sync(() => changes.push(`${method} ${names([basename(path)]).join("")}`))
+      const watching = Layer.effect(
+        FileSystem.FileSystem,
+        Effect.map(FileSystem.FileSystem, (fs) => ({
+          ...fs,
+          makeDirectory: (path: string, options?: Parameters<typeof fs.makeDirectory>[1]) =>
+            Effect.andThen(change("make", path), fs.makeDirectory(path, options)),
+          open: (path: string, options?: Parameters<typeof fs.open>[1]) =>
+            Effect.map(fs.open(path, options), (file): FileSystem.File => ({
+              ...file,
+              stat: file.stat,
+              writeAll: (bytes) => Effect.andThen(change("write", path), file.writeAll(bytes)),
+              sync: Effect.tap(file.sync, change("flush", path)),
+            })),
+          link: (from: string, to: string) => Effect.andThen(change("link", to), fs.link(from, to)),
+          remove: (path: string, options?: Parameters<typeof fs.remove>[1]) =>
+            Effect.andThen(change("remove", path), fs.remove(path, options)),
+        })),
+      ).pipe(Layer.provide(NodeFileSystem.layer))
+      yield* Effect.gen(function* () {
+        const { put } = yield* ObjectStore.ObjectStore
+        yield* put("tenant/b/0.bin", content)
+        changes.length = 0
+        yield* put("tenant/a/0.bin", content)
+        const named = ["flush part", "link 0.bin", "remove part", "flush a"]
+        assert.deepStrictEqual(changes.splice(0), ["make a", "flush tenant", "write part", ...named])
+        // One that is there may not have been flushed by who has created it.
+        assert.strictEqual(yield* put("tenant/a/0.bin", content), "same")
+        assert.deepStrictEqual(changes, ["flush tenant", "write part", ...named])
+      }).pipe(Effect.provide(storeIn(directory, watching)))
+    }),
+  )
+
   it.live("are refused where others may change them", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
