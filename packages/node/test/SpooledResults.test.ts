@@ -359,6 +359,23 @@ describe("SpooledResults.layer", () => {
     }).pipe(Effect.scoped),
   )
 
+  it.live("forgets a short result that can't be stored, or whose upload is interrupted", () =>
+    Effect.gen(function* () {
+      const spool = yield* tempDirectory
+      const uploading = yield* Deferred.make<void>()
+      const puts = [Effect.fail(broken), Effect.andThen(Deferred.succeed(uploading, undefined), Effect.never)]
+      const { layer } = yield* objects(({ put }) => ({ put: (path, content) => puts.shift() ?? put(path, content) }))
+      yield* Effect.gen(function* () {
+        yield* Effect.flip(store())
+        const interrupted = yield* Effect.forkChild(store())
+        yield* Deferred.await(uploading)
+        yield* Fiber.interrupt(interrupted)
+        // Its bytes would be uploaded instead of those of the spool.
+        assert.strictEqual((yield* store(longBytes)).bytes, longBytes.length)
+      }).pipe(Effect.provide(spooledIn(spool).pipe(Layer.provide(layer))))
+    }).pipe(Effect.scoped),
+  )
+
   it.live.each([bytes, longBytes])("ends a batch where the object store refuses everything", (content) =>
     Effect.gen(function* () {
       const spool = yield* tempDirectory
