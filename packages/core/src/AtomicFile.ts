@@ -26,10 +26,8 @@ export const publish = Effect.fnUntraced(function* (
   part: string,
   name: string,
 ): Effect.fn.Return<void, StoreError> {
-  if (directory.isTemporary) return yield* directory.rename(part, name)
-  yield* Effect.mapError(file.sync, fromPlatformError(directory.pathOf(part)))
+  if (!directory.isTemporary) yield* Effect.mapError(file.sync, fromPlatformError(directory.pathOf(part)))
   yield* directory.rename(part, name)
-  yield* directory.syncDirectoryOf(name)
 })
 
 /**

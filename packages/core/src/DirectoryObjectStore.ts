@@ -44,14 +44,19 @@ const removeLeftovers = Effect.fnUntraced(function* (directory: PrivateDirectory
   }
 })
 
-/** Links a part to its name, unless that is taken. The program that has taken it may have removed the part as well. */
+/**
+ * Gives a part its name, unless that is taken. The program that has taken it may have removed the part as well, and may not have
+ * flushed the name yet.
+ */
 const publish = (directory: PrivateDirectory.PrivateDirectory, part: string, name: string) =>
   directory
-    .link(part, name)
+    .renameNew(part, name)
     .pipe(
       Effect.catch((error) =>
         Effect.flatMap(directory.info(name), (found) =>
-          Option.exists(found, ({ type }) => type === "File") ? Effect.succeed(false) : Effect.fail(error),
+          Option.exists(found, ({ type }) => type === "File")
+            ? Effect.as(directory.syncDirectoryOf(name), false)
+            : Effect.fail(error),
         ),
       ),
     )
@@ -68,10 +73,9 @@ const create = Effect.fnUntraced(function* <E, R>(
   const hash = (yield* Hasher)("SHA-256")
   const part = FileName.partOf(name, yield* randomHex(16))
   const inPart = fromPlatformError(directory.pathOf(part))
-  yield* inStore(directory.makeDirectoryOf(name))
   let isRemoved = false
   yield* Effect.addFinalizer(() => (isRemoved ? Effect.void : Effect.ignore(directory.remove(part))))
-  const file = yield* inStore(directory.create(part))
+  const { file, isFirst } = yield* inStore(directory.createBelow(part))
   let bytes = 0
   yield* Stream.runForEach(content.stream, (chunk) => {
     bytes += chunk.length
@@ -81,10 +85,9 @@ const create = Effect.fnUntraced(function* <E, R>(
   yield* check({ bytes, sha256: Hex.encode(hash.digest()) })
   yield* inStore(Effect.mapError(file.sync, inPart))
   const isCreated = yield* inStore(publish(directory, part, name))
-  // Another program that has linked the name may not have flushed it yet.
-  yield* inStore(directory.syncDirectoryOf(name))
-  // This part is one of them.
-  isRemoved = yield* Effect.isSuccess(removeLeftovers(directory, name))
+  isRemoved = isCreated
+  // No program has left anything in a directory that this one created just now.
+  if (!isFirst) yield* Effect.ignore(removeLeftovers(directory, name))
   return isCreated ? ("stored" as const) : ("exists" as const)
 }, Effect.scoped)
 

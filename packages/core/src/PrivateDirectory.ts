@@ -13,6 +13,7 @@ import * as Path from "effect/Path"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { at, identify, makeOne, Names, ofNew, type Opened, resolve, type System } from "./internal/checkedNames.ts"
+import type { PlatformError } from "effect/PlatformError"
 import * as GroupCommit from "./internal/groupCommit.ts"
 import { whileOpenElsewhere } from "./internal/openFileRetry.ts"
 import * as PathPermissions from "./internal/pathPermissions.ts"
@@ -83,18 +84,30 @@ export interface PrivateDirectory {
    */
   readonly prepare: (name: string) => Effect.Effect<string, StoreError>
 
-  /** Renames a file. A file that has the new name is replaced. */
+  /**
+   * `append` for a file whose subdirectory may be missing: it is created (0700), and the directory above it is flushed unless that is
+   * temporary.
+   */
+  readonly appendBelow: (name: string) => Effect.Effect<NewFile, StoreError, Scope.Scope>
+
+  /** The same for `create`. */
+  readonly createBelow: (name: string) => Effect.Effect<NewFile, StoreError, Scope.Scope>
+
+  /**
+   * Renames a file. A file that has the new name is replaced. The directory of the new name is flushed unless it is temporary, as
+   * `syncDirectoryOf` does it.
+   */
   readonly rename: (from: string, to: string) => Effect.Effect<void, StoreError>
 
   /**
-   * Gives a file a second name, unless something has that name: then it returns `false`. Of several programs and machines that
-   * do it at once, one gets `true`.
+   * Renames a file unless something has the new name: then it removes the file, and returns `false`. Of several programs and machines
+   * that do it at once, one gets `true`. The directory is flushed in both cases: who has the name may not have flushed it yet.
    *
    * **Gotchas**
    *
-   * Every operation refuses a file with two names, unless the directory was opened with `allowsLinks`.
+   * The file has both names for a moment. Every operation refuses such a file, unless the directory was opened with `allowsLinks`.
    */
-  readonly link: (from: string, to: string) => Effect.Effect<boolean, StoreError>
+  readonly renameNew: (from: string, to: string) => Effect.Effect<boolean, StoreError>
 
   /** Removes a file if it exists. */
   readonly remove: (name: string) => Effect.Effect<void, StoreError>
@@ -115,6 +128,17 @@ export interface PrivateDirectory {
   readonly syncDirectoryOf: (name: string) => Effect.Effect<void, StoreError>
 }
 
+/**
+ * A file that was opened, and whether its subdirectory was created for it: then nothing in there is older.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface NewFile {
+  readonly file: FileSystem.File
+  readonly isFirst: boolean
+}
+
 type ReadOptions = NonNullable<Parameters<FileSystem.FileSystem["stream"]>[1]>
 
 /** Removes the permission of other users to read a file. */
@@ -124,22 +148,31 @@ const tighten = Effect.fnUntraced(function* ({ fs, platform }: System, path: str
   yield* Effect.logWarning(`other users could read ${path}; now only you can (mode 600)`)
 })
 
-/** Opens the files of a directory. */
-const openers = (system: System, names: Names) => {
+/** A directory that was opened, and the names in it. */
+interface Here {
+  readonly system: System
+  readonly names: Names
+  readonly realPath: string
+  readonly isTemporary: boolean
+}
+
+/** Creates the subdirectory of a name if it is missing, and gives whether it did. */
+const makeBelow = ({ names, system }: Here, name: string): Effect.Effect<boolean, StoreError> =>
+  Effect.flatMap(names.checkDirectoryOf(name), (isThere) =>
+    isThere
+      ? Effect.succeed(false)
+      : Effect.tap(makeOne(system, system.paths.dirname(names.real(name))), names.checkSubdirectoryOf(name)),
+  )
+
+/** Opens the files of a directory, and creates its subdirectories. */
+const openers = (here: Here) => {
+  const { isTemporary, names, realPath, system } = here
   const { fs, platform } = system
+  const syncTogether = GroupCommit.make(() => syncDirectory(system, realPath))
+  const syncOpened = (name: string) => (isTemporary ? Effect.void : syncTogether(name))
   const open = (name: string, flag: FileSystem.OpenFlag) =>
     fs.open(names.real(name), { flag, mode: 0o600, noFollow: platform.hasNoFollow })
   const openKnown = (name: string, flag: FileSystem.OpenFlag) => at(names.pathOf(name))(open(name, flag))
-
-  /** Creates a file. Where something has its name, which is neither followed nor changed, `orElse` checks and opens it. */
-  const openNew = <R>(name: string, flag: "ax+" | "wx", orElse: Effect.Effect<FileSystem.File, StoreError, R>) =>
-    Effect.flatMap(names.checkDirectoryOf(name), () =>
-      Effect.matchEffect(open(name, flag), {
-        onSuccess: Effect.succeed,
-        onFailure: (error) =>
-          error.reason._tag === "AlreadyExists" ? orElse : Effect.fail(ofNew(names.pathOf(name))(error)),
-      }),
-    )
 
   const append = Effect.fnUntraced(function* (name: string) {
     const found = yield* names.fileInfo(name)
@@ -156,41 +189,77 @@ const openers = (system: System, names: Names) => {
     )
   })
 
+  /**
+   * Creates a file in a directory that was checked just now. What has its name is neither followed nor changed, but checked, and opened
+   * or removed.
+   */
+  const openNew = (name: string, flag: "ax+" | "wx") =>
+    Effect.matchEffect(open(name, flag), {
+      onSuccess: Effect.succeed,
+      onFailure: (error) => {
+        if (error.reason._tag !== "AlreadyExists") return Effect.fail(ofNew(names.pathOf(name))(error))
+        return flag === "ax+" ? append(name) : Effect.andThen(remove(name), openKnown(name, "wx"))
+      },
+    })
+
+  /** The directory is flushed last: until then the file is in the directory that was checked. */
+  const openBelow = (name: string, flag: "ax+" | "wx") =>
+    Effect.flatMap(makeBelow(here, name), (isFirst) =>
+      Effect.tap(
+        Effect.map(openNew(name, flag), (file): NewFile => ({ file, isFirst })),
+        syncOpened(name),
+      ),
+    )
+
   return {
     remove,
     openFile: (name: string) =>
       Effect.flatMap(names.fileInfo(name), (info) =>
         Option.isNone(info) ? Effect.succeedNone : Effect.asSome(openKnown(name, "r")),
       ),
-    append: (name: string) => openNew(name, "ax+", append(name)),
-    create: (name: string) => openNew(name, "wx", Effect.andThen(remove(name), openKnown(name, "wx"))),
+    append: (name: string) => Effect.andThen(names.checkDirectoryOf(name), openNew(name, "ax+")),
+    create: (name: string) => Effect.andThen(names.checkDirectoryOf(name), openNew(name, "wx")),
+    appendBelow: (name: string) => openBelow(name, "ax+"),
+    createBelow: (name: string) => openBelow(name, "wx"),
+    makeDirectoryOf: (name: string) => Effect.andThen(makeBelow(here, name), syncOpened(name)),
   }
 }
 
 /** Changes the names of a directory. */
-const changers = ({ fs, paths, platform }: System, names: Names) => ({
-  rename: (from: string, to: string) =>
-    Effect.andThen(
-      names.checkRename(from, to),
-      whileOpenElsewhere(platform.whileOpenElsewhere, names.pathOf(to), fs.rename(names.real(from), names.real(to))),
-    ),
-  link: (from: string, to: string) =>
-    Effect.andThen(
-      names.checkRename(from, to),
-      fs.link(names.real(from), names.real(to)).pipe(
+const changers = ({ isTemporary, names, system }: Here) => {
+  const { fs, paths, platform } = system
+  /** Of a directory that was checked just now. */
+  const syncDirectoryOf = (name: string) => syncDirectory(system, paths.dirname(names.real(name)))
+  const syncLasting = (name: string) => (isTemporary ? Effect.void : syncDirectoryOf(name))
+  const change = <A>(name: string, effect: Effect.Effect<A, PlatformError>) =>
+    whileOpenElsewhere(platform.whileOpenElsewhere, names.pathOf(name), effect)
+
+  return {
+    syncDirectoryOf: (name: string) => Effect.andThen(names.checkDirectoryOf(name), syncDirectoryOf(name)),
+    rename: (from: string, to: string) =>
+      names
+        .checkRename(from, to)
+        .pipe(Effect.andThen(change(to, fs.rename(names.real(from), names.real(to)))), Effect.andThen(syncLasting(to))),
+    renameNew: Effect.fnUntraced(function* (from: string, to: string) {
+      yield* names.checkRenameNew(from, to)
+      const isNew = yield* fs.link(names.real(from), names.real(to)).pipe(
         Effect.as(true),
         Effect.catchReason("PlatformError", "AlreadyExists", () => Effect.succeed(false)),
         at(names.pathOf(to)),
-      ),
-    ),
-  removeEmptyDirectoryOf: Effect.fnUntraced(function* (name: string) {
-    if (!name.includes("/") || !(yield* names.checkDirectoryOf(name))) return
-    const directory = paths.dirname(names.real(name))
-    const content = yield* at(directory)(fs.readDirectory(directory))
-    // Only the recursive removal removes a directory.
-    if (content.length === 0) yield* at(directory)(fs.remove(directory, { recursive: true, force: true }))
-  }),
-})
+      )
+      yield* change(from, fs.remove(names.real(from), { force: true }))
+      yield* syncLasting(to)
+      return isNew
+    }),
+    removeEmptyDirectoryOf: Effect.fnUntraced(function* (name: string) {
+      if (!name.includes("/") || !(yield* names.checkDirectoryOf(name))) return
+      const directory = paths.dirname(names.real(name))
+      const content = yield* at(directory)(fs.readDirectory(directory))
+      // Only the recursive removal removes a directory.
+      if (content.length === 0) yield* at(directory)(fs.remove(directory, { recursive: true, force: true }))
+    }),
+  }
+}
 
 /**
  * How a directory is opened.
@@ -204,7 +273,7 @@ export interface OpenOptions {
 }
 
 const make = (system: System, opened: Opened, isTemporary: boolean): PrivateDirectory => {
-  const { direct, fs, paths } = system
+  const { direct, fs } = system
   const { path, realPath } = opened
   const names = new Names(system, opened)
   const pathOf = (name: string) => names.pathOf(name)
@@ -213,15 +282,15 @@ const make = (system: System, opened: Opened, isTemporary: boolean): PrivateDire
   /** The bytes of a file that was checked. */
   const stream = (name: string, options?: Parameters<PrivateDirectory["read"]>[1]) =>
     Stream.mapError(fs.stream(real(name), options), fromPlatformError(pathOf(name)))
-  const syncOpened = GroupCommit.make(() => syncDirectory(system, realPath))
+  const here: Here = { system, names, realPath, isTemporary }
 
   return {
     path,
     realPath,
     isTemporary,
     pathOf,
-    ...openers(system, names),
-    ...changers(system, names),
+    ...openers(here),
+    ...changers(here),
     info: (name) => names.info(name),
     list: Effect.fnUntraced(function* (below) {
       if (below === undefined) return yield* Effect.andThen(names.checkOpened, at(path)(fs.readDirectory(realPath)))
@@ -243,15 +312,6 @@ const make = (system: System, opened: Opened, isTemporary: boolean): PrivateDire
       return real(name)
     }),
     hasDirectoryOf: (name) => names.checkDirectoryOf(name),
-    makeDirectoryOf: Effect.fnUntraced(function* (name) {
-      if (!(yield* names.checkDirectoryOf(name))) {
-        yield* makeOne(system, paths.dirname(real(name)))
-        yield* names.checkSubdirectoryOf(name)
-      }
-      if (!isTemporary) yield* syncOpened(name)
-    }),
-    syncDirectoryOf: (name) =>
-      Effect.andThen(names.checkDirectoryOf(name), syncDirectory(system, paths.dirname(real(name)))),
   }
 }
 

@@ -251,6 +251,8 @@ export const reader = (directory: PrivateDirectory.PrivateDirectory): Pick<Servi
  *   download may be downloaded again.
  * - A result is flushed, and its size checked, before it gets its name. In a directory that `isTemporary`, whose results are
  *   stored elsewhere at once, only what a resume trusts is flushed.
+ * - With `held`, a result of at most 64 KiB that arrives within a second needs no file: `complete` puts its bytes there, by its path.
+ *   They are not in the directory, so `has` and `read` do not find them. Remove them from `held` when they are stored elsewhere.
  *
  * **Gotchas**
  *
@@ -263,6 +265,7 @@ export const reader = (directory: PrivateDirectory.PrivateDirectory): Pick<Servi
 export const layerFileSystem = (options: {
   readonly directory: string
   readonly isTemporary?: boolean | undefined
+  readonly held?: Map<string, Uint8Array> | undefined
 }): Layer.Layer<ResultStore, StoreError, FileSystem.FileSystem | Path.Path> =>
   Layer.effect(
     ResultStore,
@@ -275,7 +278,7 @@ export const layerFileSystem = (options: {
       )
       const space = new SpaceWatch(yield* DiskSpace, directory.realPath)
       return withLocks({
-        open: (ref) => DirectoryWriter.open({ directory, hasher, space }, ref),
+        open: (ref) => DirectoryWriter.open({ directory, hasher, space, held: options.held }, ref),
         ...reader(directory),
         write: Effect.fnUntraced(function* (path, bytes) {
           const reserved = yield* space.reserve()

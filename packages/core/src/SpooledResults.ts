@@ -20,7 +20,7 @@ import { monotonicMillis } from "./internal/monotonic.ts"
 import * as OutagePatience from "./internal/outagePatience.ts"
 import * as SpaceWatch from "./internal/spaceWatch.ts"
 import * as Spool from "./internal/spool.ts"
-import { isRefusal } from "./internal/storeAccess.ts"
+import { type Access, isRefusal } from "./internal/storeAccess.ts"
 import * as StoreGate from "./internal/storeGate.ts"
 import { LinkGate, NotNow } from "./LinkGate.ts"
 import * as ObjectStore from "./ObjectStore.ts"
@@ -126,6 +126,38 @@ const reader = (
   read: (path) => Stream.mapError(objects.read(nameOf(path)), toStoreError),
 })
 
+/** What is complete and waits for its upload: in memory, or in the spool. */
+interface Waiting {
+  readonly objects: ObjectStore.Service
+  readonly spool: Spool.Spool
+  readonly held: Map<string, Uint8Array>
+  readonly nameOf: (path: string) => string
+  readonly gates: StoreGate.Gates
+  readonly access: Access
+}
+
+/** Moves a result to the object store. Where that fails it is downloaded again, so that its bytes go as well. */
+const makeUpload =
+  ({ access, gates, held, nameOf, objects, spool }: Waiting) =>
+  (
+    path: string,
+    { bytes, sha256 }: Pick<ResultStore.StoredResult, "bytes" | "sha256">,
+    onWait: (error: ObjectStoreError) => Effect.Effect<void> = () => Effect.void,
+  ) =>
+    Effect.suspend(() => {
+      const inMemory = held.get(path)
+      const stream = inMemory === undefined ? spool.read(path) : Stream.succeed(inMemory)
+      const remove = inMemory === undefined ? spool.remove(path) : Effect.sync(() => held.delete(path))
+      return gates.uploads.through(objects.put(nameOf(path), { bytes, sha256, stream }), onWait).pipe(
+        // What is complete is uploaded or removed, so that it is uninterruptible; and an upload may take long.
+        Effect.interruptible,
+        Effect.catchTag("ObjectStoreError", (error) =>
+          Effect.andThen(isRefusal(error) ? access.refused : Effect.void, Effect.fail(toStoreError(error))),
+        ),
+        Effect.ensuring(Effect.ignore(remove)),
+      )
+    })
+
 /**
  * Stores results as `<prefix>/<machineActionId>/<index>.<json|gz|zip|bin>` in the object store.
  *
@@ -134,6 +166,7 @@ const reader = (
  * - A result is downloaded to the spool, as `ResultStore.layerFileSystem` does it: it resumes, and its bytes are checked. A complete
  *   file of the spool is not flushed, because the object store has it a moment later, and after a power cut it is downloaded again.
  *   It is uploaded, which compares its SHA-256, and its file in the spool is removed. `complete` returns after that.
+ * - A result of at most 64 KiB that arrives within a second has no file in the spool. It stays in memory until it is uploaded.
  * - Nothing is replaced. A result that is there with the same content counts as stored: a crash between the upload and its record
  *   costs one more download. With other content it fails, and concerns this result alone.
  * - Files derived from a result are stored in the same way.
@@ -142,11 +175,11 @@ const reader = (
  * **Gotchas**
  *
  * While the object store does not answer, `complete` waits and retries, as that store does it. While it is full or in trouble for
- * long, results wait in the spool, their uploads take turns to try again, and one link is requested every five minutes: the store may
- * refuse what waits alone, such as by its size. Where the store refuses the credential, a request shows that before the first link:
- * one link is requested at first, and one every five minutes, because a credential may permit to write and not to read. After any other
- * failure of the spool or the store, links under this prefix are requested one by one until a result is stored: a link is lost where
- * its result can't be stored.
+ * long, results wait in the spool or in memory, their uploads take turns to try again, and one link is requested every five minutes:
+ * the store may refuse what waits alone, such as by its size. Where the store refuses the credential, a request shows that before the
+ * first link: one link is requested at first, and one every five minutes, because a credential may permit to write and not to read.
+ * After any other failure of the spool or the store, links under this prefix are requested one by one until a result is stored: a link
+ * is lost where its result can't be stored.
  *
  * @since 0.1.0
  * @category layers
@@ -154,6 +187,16 @@ const reader = (
 export const layer = (
   options: Options,
 ): Layer.Layer<ResultStore.ResultStore, StoreError, ObjectStore.ObjectStore | FileSystem.FileSystem | Path.Path> =>
+  Layer.unwrap(
+    Effect.sync(() => {
+      const held = new Map<string, Uint8Array>()
+      return layerHolding(options, held).pipe(
+        Layer.provide(ResultStore.layerFileSystem({ directory: options.spool, isTemporary: true, held })),
+      )
+    }),
+  )
+
+const layerHolding = (options: Options, held: Map<string, Uint8Array>) =>
   Layer.effectContext(
     Effect.gen(function* () {
       const objects = yield* ObjectStore.ObjectStore
@@ -165,20 +208,7 @@ export const layer = (
       const { access, links } = gates.ofPrefix(options.prefix)
       const report = makeReport()
 
-      /** Moves a file of the spool to the object store. Where that fails the result is downloaded again, so the file goes as well. */
-      const upload = (
-        path: string,
-        { bytes, sha256 }: Pick<ResultStore.StoredResult, "bytes" | "sha256">,
-        onWait: (error: ObjectStoreError) => Effect.Effect<void> = () => Effect.void,
-      ) =>
-        gates.uploads.through(objects.put(nameOf(path), { bytes, sha256, stream: spool.read(path) }), onWait).pipe(
-          // A batch completes results uninterruptibly, and an upload may take long.
-          Effect.interruptible,
-          Effect.catchTag("ObjectStoreError", (error) =>
-            Effect.andThen(isRefusal(error) ? access.refused : Effect.void, Effect.fail(toStoreError(error))),
-          ),
-          Effect.ensuring(Effect.ignore(spool.remove(path))),
-        )
+      const upload = makeUpload({ objects, spool, held, nameOf, gates, access })
 
       const store = ResultStore.withLocks({
         open: Effect.fnUntraced(function* (ref) {
@@ -193,6 +223,7 @@ export const layer = (
             complete: writer.complete.pipe(
               Effect.tap((stored) => upload(stored.path, stored, onWait)),
               Effect.tap(() => Effect.andThen(access.works, links.works)),
+              Effect.uninterruptible,
             ),
           })
         }),
@@ -213,7 +244,7 @@ export const layer = (
         Context.add(LinkGate, yield* makeLinkGate(options, gates, report)),
       )
     }),
-  ).pipe(Layer.provide(ResultStore.layerFileSystem({ directory: options.spool, isTemporary: true })))
+  )
 
 /**
  * Removes what earlier programs left in the spools below a directory, apart from parts of the last day.

@@ -96,14 +96,19 @@ const partPath = `${directory}/${exampleRef.machineActionId}/0.part`
 const recordPath = `${partPath}.json`
 const binPath = `${directory}/${exampleRef.machineActionId}/0.bin`
 
-const onDisk = (disk: Disk, options?: { readonly isTemporary: boolean }) =>
+interface Temporary {
+  readonly isTemporary: boolean
+  readonly held?: Map<string, Uint8Array>
+}
+
+const onDisk = (disk: Disk, options?: Temporary) =>
   ResultStore.layerFileSystem({ directory, ...options }).pipe(Layer.provide(disk.layer))
 
 /** One program with a store and one open writer, until its scope closes or it crashes. */
 const inWriter = <A, E>(
   disk: Disk,
   use: (writer: ResultStore.ResultWriter) => Effect.Effect<A, E, Scope.Scope>,
-  options?: { readonly isTemporary: boolean },
+  options?: Temporary,
 ) => Effect.scoped(Effect.flatMap(open, use)).pipe(Effect.provide(onDisk(disk, options), { local: true }))
 
 const recordOf = (disk: Disk): unknown => JSON.parse(new TextDecoder().decode(disk.files.get(recordPath)))
@@ -164,6 +169,88 @@ describe("ResultStore.layerFileSystem: what a resume may trust", () => {
       })
       assert.deepStrictEqual(yield* looks, ["stat 0.part", "lstat 0.part", "lstat 0.bin"])
       assert.includeMembers([...(yield* looks)], ["lstat 0.part.json", "lstat 0.unpacked"])
+    }),
+  )
+
+  it.effect("looks at what leads to a file once for each step: opening a result, its first bytes, its name", () =>
+    Effect.gen(function* () {
+      const disk = makeDisk()
+      const looks: Array<number> = []
+      const look = Effect.sync(() => {
+        looks.push(countOf(disk, "lstat"))
+        disk.operations.length = 0
+      })
+      yield* Effect.gen(function* () {
+        const { open } = yield* ResultStore.ResultStore
+        yield* look
+        const writer = yield* open(exampleRef)
+        yield* look
+        yield* writer.write({ head, offset: 0, bytes: content })
+        yield* look
+        yield* writer.complete
+        yield* look
+      }).pipe(Effect.scoped, Effect.provide(onDisk(disk)))
+      // The directory of results and that of the action, which is created with the first bytes; and both names of the file.
+      assert.deepStrictEqual(looks.slice(1), [2, 3, 4])
+    }),
+  )
+
+  it.effect(
+    "writes a short result of which bytes are held to the disk when it pauses, and when its writer leaves",
+    () =>
+      Effect.gen(function* () {
+        const disk = makeDisk()
+        const held = new Map<string, Uint8Array>()
+        const temporary = { isTemporary: true, held }
+        const first = { head, offset: 0, bytes: content.subarray(0, 400) }
+        yield* inWriter(disk, ({ write }) => write(first), temporary)
+        assert.strictEqual(disk.flushed.get(partPath), 400)
+        const rest = { head, offset: 400, bytes: content.subarray(400) }
+        const resume = (writer: ResultStore.ResultWriter) => Effect.andThen(writer.write(rest), writer.complete)
+        yield* inWriter(disk, resume, temporary)
+        assert.deepStrictEqual(disk.files.get(binPath), content)
+        const paused = makeDisk()
+        yield* inWriter(
+          paused,
+          (writer) =>
+            Effect.gen(function* () {
+              yield* writer.write(first)
+              yield* TestClock.adjust("1100 millis")
+              assert.strictEqual(paused.flushed.get(partPath), 400)
+              yield* resume(writer)
+            }),
+          temporary,
+        )
+        assert.deepStrictEqual(paused.paths(), [binPath])
+        assert.strictEqual(held.size, 0)
+      }),
+  )
+
+  it.effect("holds a result of 64 KiB, also where its length is not announced, and no longer one", () =>
+    Effect.gen(function* () {
+      const longest = 64 * 1024
+      for (const announced of [true, false]) {
+        for (const length of [0, longest, longest + 1]) {
+          const disk = makeDisk()
+          const held = new Map<string, Uint8Array>()
+          const all = large.subarray(0, length)
+          const announcedHead = ResultHead.make(announced ? { length } : {})
+          const { path } = yield* inWriter(
+            disk,
+            (writer) =>
+              Effect.gen(function* () {
+                for (let offset = 0; offset <= length; offset += 30_000) {
+                  yield* writer.write({ head: announcedHead, offset, bytes: all.subarray(offset, offset + 30_000) })
+                }
+                return yield* writer.complete
+              }),
+            { isTemporary: true, held },
+          )
+          const isHeld = length <= longest
+          assert.deepStrictEqual(disk.paths(), isHeld ? [] : [binPath])
+          assert.deepStrictEqual(isHeld ? held.get(path) : disk.files.get(binPath), Uint8Array.from(all))
+        }
+      }
     }),
   )
 
@@ -454,11 +541,13 @@ describe("ResultStore.layerFileSystem: on a disk that fails", () => {
   it.effect.prop(
     "stores the right bytes or fails, through any failed write, crash or power cut",
     [
-      Arbitrary.schema(Schema.Boolean),
+      Arbitrary.schema(Schema.Literals(["lasting", "temporary", "held"])),
       Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 2 ** 31 }))),
     ],
-    ([isTemporary, seed]) =>
+    ([kind, seed]) =>
       Effect.gen(function* () {
+        const isTemporary = kind !== "lasting"
+        const holds = kind === "held"
         const roll = seededRandom(seed)
         const disk = makeDisk()
         const contents = contentsOf(roll)
@@ -483,16 +572,18 @@ describe("ResultStore.layerFileSystem: on a disk that fails", () => {
           if (content === undefined) return
           disk.fault = () =>
             !isLast && roll() * every < 1 ? (faults[Math.floor(roll() * faults.length)] ?? "none") : "none"
+          const held = new Map<string, Uint8Array>()
           const work = inWriter(
             disk,
             (writer) =>
               Effect.gen(function* () {
                 yield* download(writer, content, roll)
-                const { sha256 } = yield* writer.complete
-                succeeded.push({ sha256, bytes: disk.files.get(binPath), content: content.bytes })
+                const { path, sha256 } = yield* writer.complete
+                const bytes = held.get(path) ?? disk.files.get(binPath)
+                succeeded.push({ sha256, bytes, content: content.bytes })
                 isStored = true
               }),
-            { isTemporary },
+            { isTemporary, ...(holds ? { held } : {}) },
           )
           const running = yield* Effect.forkChild(
             Effect.provideService(work, MaxOpsBeforeYield, roll() < 0.5 ? 8 : 2048),
@@ -503,7 +594,7 @@ describe("ResultStore.layerFileSystem: on a disk that fails", () => {
           disk.fault = () => "none"
           if (isLast) {
             assert.isTrue(Exit.isSuccess(exit))
-            assert.deepStrictEqual(disk.paths(), [binPath])
+            if (held.size === 0) assert.deepStrictEqual(disk.paths(), [binPath])
           }
           for (const { bytes, content, sha256 } of succeeded.splice(0)) {
             assert.isTrue(isSame(bytes, content), "the result has other bytes")

@@ -1,5 +1,5 @@
 /**
- * Effect's `FileSystem` of Node with short calls that run directly.
+ * Effect's `FileSystem` of Node with cheaper calls: short ones run directly, or fewer run on the pool.
  *
  * @since 0.1.0
  */
@@ -381,6 +381,32 @@ export const layer: Layer.Layer<FileSystem.FileSystem> = Layer.effect(
   // A program with downloads in progress does not wait for the disk to read a file.
   Layer.merge(Layer.succeed(DirectFiles, { lstat: lstatNow, read: () => undefined, flushDirectory })),
 )
+
+/** Node's `rm` looks at the path twice. What fails is done as Effect does it, so that its error is Effect's own. */
+const unlinkWith =
+  (fs: FileSystem.FileSystem): FileSystem.FileSystem["remove"] =>
+  (path, options) =>
+    options?.recursive === true
+      ? fs.remove(path, options)
+      : Effect.callback((resume) =>
+          NFS.unlink(path, (cause) => resume(cause === null ? Effect.void : fs.remove(path, options))),
+        )
+
+/**
+ * The `FileSystem` of Node for a directory that machines share: every call runs on the pool, and a file is removed in one call instead
+ * of three.
+ *
+ * **When to use**
+ *
+ * Use it for files on a network file system, which may not answer. `NodeObjectStore` uses it.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerShared: Layer.Layer<FileSystem.FileSystem> = Layer.effect(
+  FileSystem.FileSystem,
+  Effect.map(FileSystem.FileSystem, (fs) => ({ ...fs, remove: unlinkWith(fs) })),
+).pipe(Layer.provide(NodeFileSystem.layer))
 
 /**
  * `layer`, which reads files of at most 64 KiB directly too, and the same calls without Effect (`DirectFiles`).

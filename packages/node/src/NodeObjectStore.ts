@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
 import type { Keys } from "@live-response/core/AwsSignature"
 import * as AzureObjectStore from "@live-response/core/AzureObjectStore"
@@ -28,6 +27,7 @@ import type * as Path from "effect/Path"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as NodeCredential from "./NodeCredential.ts"
+import * as NodeDirectFileSystem from "./NodeDirectFileSystem.ts"
 import * as NodeHasher from "./NodeHasher.ts"
 import * as NodePlatform from "./NodePlatform.ts"
 import * as NodeTransport from "./NodeTransport.ts"
@@ -171,5 +171,11 @@ export const layer = (
   url: ObjectStoreUrl.ObjectStoreUrl,
 ): Layer.Layer<ObjectStore, CredentialError | StoreError.StoreError | Config.ConfigError> =>
   Layer.unwrap(layerOf(url)).pipe(
-    Layer.provide([NodeTransport.layer, NodeFileSystem.layer, NodePath.layer, NodeHasher.layer, NodePlatform.layer]),
+    Layer.provide([
+      NodeTransport.layer,
+      NodeDirectFileSystem.layerShared,
+      NodePath.layer,
+      NodeHasher.layer,
+      NodePlatform.layer,
+    ]),
   )

@@ -1,29 +1,34 @@
 /** Stores of objects on this machine, and results that are spooled for one. */
 import { chmodSync, linkSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
-import * as NodeServices from "@effect/platform-node/NodeServices"
+import { basename, join } from "node:path"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as NodePath from "@effect/platform-node/NodePath"
 import { assert, describe, it } from "@effect/vitest"
 import * as DirectoryObjectStore from "@live-response/core/DirectoryObjectStore"
 import * as ObjectStore from "@live-response/core/ObjectStore"
 import * as NodeHasher from "@live-response/node/NodeHasher"
 import * as NodePlatform from "@live-response/node/NodePlatform"
 import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { contentOf, readAll, suite } from "./support/ObjectStoreSuite.ts"
 import { patterned, tempDirectory } from "./support/samples.ts"
 
-const storeIn = (directory: string) =>
+const storeIn = (directory: string, files: Layer.Layer<FileSystem.FileSystem> = NodeFileSystem.layer) =>
   DirectoryObjectStore.layer({ directory }).pipe(
-    Layer.provide([NodeServices.layer, NodeHasher.layer, NodePlatform.layer]),
+    Layer.provide([files, NodePath.layer, NodeHasher.layer, NodePlatform.layer]),
   )
 
 suite("ObjectStore.layerMemory", ObjectStore.layerMemory)
-suite("DirectoryObjectStore.layer", Layer.unwrap(Effect.map(tempDirectory, storeIn)), {
+suite("DirectoryObjectStore.layer", Layer.unwrap(Effect.map(tempDirectory, (directory) => storeIn(directory))), {
   sizes: [0, 1, 5000, 5_000_000],
 })
 
 const content = contentOf(patterned(5000))
+
+/** Parts have random names. */
+const names = (looks: ReadonlyArray<string>) => looks.map((name) => (name.endsWith(".part") ? "part" : name))
 
 describe("DirectoryObjectStore.layer: files", () => {
   it.live("are accessible to their owner alone, and nothing else is left", () =>
@@ -76,6 +81,80 @@ describe("DirectoryObjectStore.layer: files", () => {
         "same",
       )
       assert.deepStrictEqual(readdirSync(join(directory, "a")), ["0.bin"])
+    }),
+  )
+
+  it.live(
+    "are looked at once for each step, because each look is a call of its own where the directory is on a network",
+    () =>
+      Effect.gen(function* () {
+        const directory = yield* tempDirectory
+        const looks: Array<string> = []
+        const counting = Layer.effect(
+          FileSystem.FileSystem,
+          Effect.map(FileSystem.FileSystem, (fs) => ({
+            ...fs,
+            lstat: (path: string) =>
+              Effect.andThen(
+                Effect.sync(() => looks.push(basename(path))),
+                fs.lstat(path),
+              ),
+            readDirectory: (...args: Parameters<typeof fs.readDirectory>) =>
+              Effect.andThen(
+                Effect.sync(() => looks.push("list")),
+                fs.readDirectory(...args),
+              ),
+          })),
+        ).pipe(Layer.provide(NodeFileSystem.layer))
+        yield* Effect.gen(function* () {
+          const { put } = yield* ObjectStore.ObjectStore
+          yield* put("tenant/b/0.bin", content)
+          looks.length = 0
+          yield* put("tenant/a/0.bin", content)
+          const step = ["tenant", "a"]
+          assert.deepStrictEqual(names(looks.splice(0)), [...step, "a", ...step, "part"])
+          yield* put("tenant/a/1.bin", content)
+          // What is older in a directory is searched only where it was there before.
+          assert.deepStrictEqual(names(looks), [...step, ...step, "part", ...step, "list"])
+        }).pipe(Effect.provide(storeIn(directory, counting)))
+      }),
+  )
+
+  it.live("are flushed before they get their names, and then their directories are", () =>
+    Effect.gen(function* () {
+      const directory = yield* tempDirectory
+      const changes: Array<string> = []
+      const change = (method: string, path: string) =>
+        Effect.sync(() => changes.push(`${method} ${names([basename(path)]).join("")}`))
+      const watching = Layer.effect(
+        FileSystem.FileSystem,
+        Effect.map(FileSystem.FileSystem, (fs) => ({
+          ...fs,
+          makeDirectory: (path: string, options?: Parameters<typeof fs.makeDirectory>[1]) =>
+            Effect.andThen(change("make", path), fs.makeDirectory(path, options)),
+          open: (path: string, options?: Parameters<typeof fs.open>[1]) =>
+            Effect.map(fs.open(path, options), (file): FileSystem.File => ({
+              ...file,
+              stat: file.stat,
+              writeAll: (bytes) => Effect.andThen(change("write", path), file.writeAll(bytes)),
+              sync: Effect.tap(file.sync, change("flush", path)),
+            })),
+          link: (from: string, to: string) => Effect.andThen(change("link", to), fs.link(from, to)),
+          remove: (path: string, options?: Parameters<typeof fs.remove>[1]) =>
+            Effect.andThen(change("remove", path), fs.remove(path, options)),
+        })),
+      ).pipe(Layer.provide(NodeFileSystem.layer))
+      yield* Effect.gen(function* () {
+        const { put } = yield* ObjectStore.ObjectStore
+        yield* put("tenant/b/0.bin", content)
+        changes.length = 0
+        yield* put("tenant/a/0.bin", content)
+        const named = ["flush part", "link 0.bin", "remove part", "flush a"]
+        assert.deepStrictEqual(changes.splice(0), ["make a", "flush tenant", "write part", ...named])
+        // One that is there may not have been flushed by who has created it.
+        assert.strictEqual(yield* put("tenant/a/0.bin", content), "same")
+        assert.deepStrictEqual(changes, ["flush tenant", "write part", ...named])
+      }).pipe(Effect.provide(storeIn(directory, watching)))
     }),
   )
 

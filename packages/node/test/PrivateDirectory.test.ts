@@ -61,9 +61,12 @@ const operations: Record<
   readString: (directory, name) => directory.readString(name, 1000),
   append: (directory, name) => directory.append(name),
   create: (directory, name) => directory.create(name),
+  appendBelow: (directory, name) => directory.appendBelow(name),
+  createBelow: (directory, name) => directory.createBelow(name),
   prepare: (directory, name) => directory.prepare(name),
   renameFrom: (directory, name) => directory.rename(name, "other"),
   renameTo: (directory, name) => Effect.andThen(directory.append("other"), directory.rename("other", name)),
+  renameNew: (directory, name) => directory.renameNew(name, "other"),
   remove: (directory, name) => directory.remove(name),
 }
 
@@ -135,6 +138,44 @@ describe("PrivateDirectory: files", () => {
           assert.deepStrictEqual(readdirSync(outside), ["victim"])
         }
       }).pipe(Effect.scoped),
+  )
+
+  it.live.each(Object.keys(traps).map((trap) => ({ trap })))(
+    "a renamed file replaces and follows no $trap that has its new name",
+    ({ trap }) =>
+      Effect.gen(function* () {
+        const there = yield* world
+        const path = join(there.directory, "a", "0.bin")
+        mkdirSync(dirname(path), { mode: 0o700 })
+        traps[trap]?.(path, there)
+        const before = lstatSync(path)
+        const directory = yield* PrivateDirectory.open(there.directory, { allowsLinks: true })
+        yield* directory.append("a/0.part")
+        assert.isFalse(yield* directory.renameNew("a/0.part", "a/0.bin"))
+        assert.deepStrictEqual(readdirSync(dirname(path)), ["0.bin"])
+        assert.deepStrictEqual([lstatSync(path).ino, lstatSync(path).mode], [before.ino, before.mode])
+        assert.strictEqual(readFileSync(there.victim, "utf8"), "victim")
+      }).pipe(Effect.scoped, Effect.provide(platform)),
+  )
+
+  it.live("are neither renamed nor created once their directory has become a link", () =>
+    Effect.gen(function* () {
+      const there = yield* world
+      const below = join(there.directory, "a")
+      const directory = yield* PrivateDirectory.open(there.directory)
+      assert.isTrue((yield* directory.createBelow("a/0.part")).isFirst)
+      assert.isFalse((yield* directory.createBelow("a/1.part")).isFirst)
+      renameSync(below, join(there.outside, "a"))
+      symlinkSync(join(there.outside, "a"), below)
+      for (const change of [
+        directory.renameNew("a/0.part", "a/0.bin"),
+        directory.rename("a/0.part", "a/0.bin"),
+        directory.createBelow("a/2.part"),
+      ]) {
+        isUntrusted(yield* Effect.flip(Effect.asVoid(change)), below, "symbolic link")
+      }
+      assert.deepStrictEqual(readdirSync(join(there.outside, "a")).toSorted(), ["0.part", "1.part"])
+    }).pipe(Effect.scoped, Effect.provide(platform)),
   )
 
   it.live.each([

@@ -17,8 +17,10 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import type * as Path from "effect/Path"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -27,8 +29,34 @@ import { contentOf } from "./support/ObjectStoreSuite.ts"
 import { suite } from "./support/ResultStoreSuite.ts"
 import { patterned, refAt, tempDirectory } from "./support/samples.ts"
 
-const spooledIn = (spool: string) =>
-  SpooledResults.layer({ spool, prefix: "tenants/one" }).pipe(Layer.provide([NodeServices.layer, NodeHasher.layer]))
+const spooledIn = (spool: string, files: Layer.Layer<FileSystem.FileSystem | Path.Path> = NodeServices.layer) =>
+  SpooledResults.layer({ spool, prefix: "tenants/one" }).pipe(Layer.provide([files, NodeHasher.layer]))
+
+/** The file system of Node, which says what is done to files. */
+const changesOf = (calls: Array<string>) =>
+  Layer.merge(
+    NodeServices.layer,
+    Layer.effect(
+      FileSystem.FileSystem,
+      Effect.map(FileSystem.FileSystem, (fs) => {
+        const said =
+          <A extends ReadonlyArray<unknown>, B>(method: string, call: (...args: A) => B) =>
+          (...args: A): B => {
+            calls.push(method)
+            return call(...args)
+          }
+        return {
+          ...fs,
+          makeDirectory: said("makeDirectory", fs.makeDirectory),
+          open: said("open", fs.open),
+          rename: said("rename", fs.rename),
+          remove: said("remove", fs.remove),
+          stream: said("stream", fs.stream),
+          readDirectory: said("readDirectory", fs.readDirectory),
+        }
+      }),
+    ).pipe(Layer.provide(NodeServices.layer)),
+  )
 
 suite(
   "SpooledResults.layer",
@@ -38,6 +66,8 @@ suite(
 
 const ref = refAt(0)
 const bytes = patterned(5000)
+/** Too long to stay in memory. */
+const longBytes = patterned(70_000)
 const head = ResultHead.make({ length: bytes.length, etag: `"0x1"` })
 const name = `tenants/one/${ref.machineActionId}/0.bin`
 const action = ref.machineActionId
@@ -60,13 +90,13 @@ const broken = new ObjectStoreError({ object: name, reason: new Refused({ status
 const full = new ObjectStoreError({ object: name, reason: new Files({ problem: "DiskFull", detail: "ENOSPC" }) })
 
 describe("SpooledResults.layer", () => {
-  it.live("leaves nothing in the spool, and everything in the object store", () =>
+  it.live.each([bytes, longBytes])("leaves nothing in the spool, and everything in the object store", (content) =>
     Effect.gen(function* () {
       const spool = yield* tempDirectory
       const { layer, memory } = yield* objects()
       yield* Effect.gen(function* () {
         const results = yield* ResultStore.ResultStore
-        const stored = yield* store()
+        const stored = yield* store(content)
         const unpacked = `${action}/0.unpacked`
         assert.strictEqual(yield* results.write(unpacked, Stream.make(bytes, bytes)), 10_000)
         assert.isTrue(yield* results.has({ path: unpacked, bytes: 10_000 }))
@@ -344,7 +374,52 @@ describe("SpooledResults.layer", () => {
       }).pipe(Effect.scoped),
   )
 
-  it.live("ends a batch where the object store refuses everything", () =>
+  it.live("touches no file for a short result, and reads a longer one from the spool", () =>
+    Effect.gen(function* () {
+      const spool = yield* tempDirectory
+      const { layer, memory } = yield* objects()
+      const calls: Array<string> = []
+      yield* Effect.gen(function* () {
+        calls.length = 0
+        yield* store()
+        assert.deepStrictEqual(calls.splice(0), [])
+        yield* store(longBytes, { ...ref, index: 1 })
+        assert.includeMembers(calls.splice(0), ["makeDirectory", "open", "rename", "stream", "remove"])
+        // What arrives in pieces is gathered, and the writer's own bytes may be used again.
+        const writer = yield* (yield* ResultStore.ResultStore).open({ ...ref, index: 2 })
+        for (const offset of [0, 1000, 4999]) {
+          const piece = Uint8Array.from(bytes.subarray(offset, offset === 0 ? 1000 : offset + 3999))
+          yield* writer.write({ head, offset, bytes: piece })
+          piece.fill(0)
+        }
+        assert.strictEqual((yield* writer.complete).sha256, contentOf(bytes).sha256)
+        assert.deepStrictEqual(calls, [])
+      }).pipe(Effect.scoped, Effect.provide(spooledIn(spool, changesOf(calls)).pipe(Layer.provide(layer))))
+      for (const [index, content] of [bytes, longBytes, bytes].entries()) {
+        const path = `tenants/one/${action}/${index}.bin`
+        assert.strictEqual(yield* memory.put(path, contentOf(content)), "same")
+      }
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("forgets a short result that can't be stored, or whose upload is interrupted", () =>
+    Effect.gen(function* () {
+      const spool = yield* tempDirectory
+      const uploading = yield* Deferred.make<void>()
+      const puts = [Effect.fail(broken), Effect.andThen(Deferred.succeed(uploading, undefined), Effect.never)]
+      const { layer } = yield* objects(({ put }) => ({ put: (path, content) => puts.shift() ?? put(path, content) }))
+      yield* Effect.gen(function* () {
+        yield* Effect.flip(store())
+        const interrupted = yield* Effect.forkChild(store())
+        yield* Deferred.await(uploading)
+        yield* Fiber.interrupt(interrupted)
+        // Its bytes would be uploaded instead of those of the spool.
+        assert.strictEqual((yield* store(longBytes)).bytes, longBytes.length)
+      }).pipe(Effect.provide(spooledIn(spool).pipe(Layer.provide(layer))))
+    }).pipe(Effect.scoped),
+  )
+
+  it.live.each([bytes, longBytes])("ends a batch where the object store refuses everything", (content) =>
     Effect.gen(function* () {
       const spool = yield* tempDirectory
       const { layer } = yield* objects(() => ({ put: () => Effect.fail(broken), info: () => Effect.fail(broken) }))
@@ -352,7 +427,7 @@ describe("SpooledResults.layer", () => {
         const results = yield* ResultStore.ResultStore
         const path = `${action}/0.unpacked`
         const errors = [
-          yield* Effect.flip(store()),
+          yield* Effect.flip(store(content)),
           yield* Effect.flip(results.has({ path })),
           yield* Effect.flip(results.write(path, Stream.make(bytes))),
         ]

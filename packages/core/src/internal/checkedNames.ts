@@ -47,12 +47,13 @@ const trust = (path: string, problem: string | undefined): Effect.Effect<void, S
 const notADirectory = ({ type }: FileSystem.File.Info, path: string): StoreError =>
   new StoreError({ path, problem: "NotADirectory", detail: type })
 
-/** Creates one directory. Another program may create the same one at the same time. */
-export const makeOne = ({ fs, paths, platform }: System, path: string): Effect.Effect<void, StoreError> =>
+/** Creates one directory. Gives `false` where another program has created the same one meanwhile. */
+export const makeOne = ({ fs, paths, platform }: System, path: string): Effect.Effect<boolean, StoreError> =>
   Effect.andThen(
     failIf(problemOfName(platform, path, paths.basename(path))),
     fs.makeDirectory(path, { mode: 0o700 }).pipe(
-      Effect.catchReason("PlatformError", "AlreadyExists", () => Effect.void),
+      Effect.as(true),
+      Effect.catchReason("PlatformError", "AlreadyExists", () => Effect.succeed(false)),
       Effect.mapError(ofNew(path)),
     ),
   )
@@ -338,17 +339,24 @@ export class Names {
     )
   }
 
-  /** Checks a file that is renamed, and one that it replaces. */
-  checkRename(from: string, to: string): Effect.Effect<void, StoreError> {
-    const file = (name: string) =>
-      this.ofResult(
-        name,
-        Effect.flatMap(this.checkFile(name), (found) => this.checkNotDirectory(name, found)),
-      )
+  /** Checks a file in a directory that was checked. */
+  private checkOneFile(name: string): Effect.Effect<void, StoreError> {
+    return this.ofResult(
+      name,
+      Effect.flatMap(this.checkFile(name), (found) => this.checkNotDirectory(name, found)),
+    )
+  }
+
+  /** Checks a file that is renamed. What has the new name already is not checked. */
+  checkRenameNew(from: string, to: string): Effect.Effect<void, StoreError> {
     return this.checkDirectoryOf(from).pipe(
       Effect.andThen(below(from) === below(to) ? failIf(this.problemOf(to)) : this.checkDirectoryOf(to)),
-      Effect.andThen(file(from)),
-      Effect.andThen(file(to)),
+      Effect.andThen(this.checkOneFile(from)),
     )
+  }
+
+  /** Checks a file that is renamed, and one that it replaces. */
+  checkRename(from: string, to: string): Effect.Effect<void, StoreError> {
+    return Effect.andThen(this.checkRenameNew(from, to), this.checkOneFile(to))
   }
 }

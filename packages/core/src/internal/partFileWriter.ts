@@ -30,6 +30,9 @@ const encodeRecord = Schema.encodeEffect(Record)
 /** Chunks of at least this length are written as they are. Shorter ones are gathered, because each write has its cost. */
 const directLength = 64 * 1024
 
+/** A result of at most this length stays in memory until it is stored elsewhere. */
+const longestHeld = 64 * 1024
+
 /** How many bytes are gathered before they are written. */
 const bufferLength = 256 * 1024
 
@@ -44,6 +47,8 @@ export interface Location {
   readonly directory: PrivateDirectory
   readonly name: string
   readonly record: string
+  /** Whether a short result needs no file, because it is stored elsewhere when it is complete. */
+  readonly mayBeHeld: boolean
 }
 
 export interface PartFile extends Location {
@@ -102,8 +107,7 @@ const openFile = (part: PartFile): Effect.Effect<FileSystem.File, StoreError> =>
   Effect.suspend(() => (part.file === undefined ? openNow(part) : Effect.succeed(part.file)))
 
 const openNow = Effect.fnUntraced(function* (part: PartFile) {
-  yield* part.directory.makeDirectoryOf(part.name)
-  const file = yield* part.directory.append(part.name).pipe(Scope.provide(part.scope))
+  const { file } = yield* part.directory.appendBelow(part.name).pipe(Scope.provide(part.scope))
   if (!part.isFirst && (yield* sizeOf(file).pipe(inPart(part))) > part.size) {
     yield* file.truncate(part.size).pipe(inPart(part))
   }
@@ -207,6 +211,14 @@ const watch = (part: PartFile): Effect.Effect<unknown> => {
   )
 }
 
+/** Whether so many bytes need no file. What an earlier writer left would have to be removed, so that then there is one. */
+const needsNoFile = ({ file, isFirst, mayBeHeld }: PartFile, length: number): boolean =>
+  mayBeHeld && isFirst && file === undefined && length <= longestHeld
+
+/** Whether bytes stay in memory with all that arrived before them, until the result is complete or has paused for a second. */
+export const isHeld = (part: PartFile, { length: announced = 0 }: ResultHead, { length }: Uint8Array): boolean =>
+  needsNoFile(part, Math.max(announced, part.bufferedLength + length))
+
 /** Whether bytes complete the content. There is nothing to wait for with the write. */
 const completes = ({ head, size }: PartFile, { length }: Uint8Array): boolean => head?.length === size + length
 
@@ -217,13 +229,15 @@ const completes = ({ head, size }: PartFile, { length }: Uint8Array): boolean =>
 export const append = Effect.fnUntraced(function* (part: PartFile, head: ResultHead, bytes: Uint8Array) {
   part.head = head
   if (!part.isWatched && !completes(part, bytes)) yield* watch(part)
+  const stays = isHeld(part, head, bytes)
   for (let rest = bytes; rest.length > 0;) {
-    if (part.bufferedLength === 0 && (rest.length >= directLength || completes(part, rest))) {
+    if (!stays && part.bufferedLength === 0 && (rest.length >= directLength || completes(part, rest))) {
       yield* write(part, rest)
       break
     }
     rest = gather(part, rest)
-    if (part.bufferedLength === part.buffer.length) yield* writeBuffer(part)
+    // More than what was announced would not fit.
+    if (part.bufferedLength === part.buffer.length && !(stays && rest.length === 0)) yield* writeBuffer(part)
   }
   if (part.size - part.durable >= flushLength) yield* checkpoint(part)
 })
@@ -238,6 +252,13 @@ export const finish = (part: PartFile): Effect.Effect<number, StoreError> =>
     writeBuffer(part),
     Effect.flatMap(openFile(part), (file) => sizeOf(file).pipe(inPart(part))),
   )
+
+/** All bytes, if no file of them was created. Then none will be. */
+export const takeHeld = (part: PartFile): Uint8Array | undefined => {
+  if (!needsNoFile(part, part.bufferedLength)) return undefined
+  part.isPublished = true
+  return part.buffer.subarray(0, part.bufferedLength)
+}
 
 /** Gives the part the name of its result. */
 export const publish = Effect.fnUntraced(function* (part: PartFile, name: string) {

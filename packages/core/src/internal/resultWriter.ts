@@ -15,6 +15,8 @@ export interface Files {
   readonly directory: PrivateDirectory
   readonly hasher: (algorithm: Algorithm) => Hash
   readonly space: SpaceWatch
+  /** Where short results are put, by their path, instead of a file. By default each result has a file. */
+  readonly held?: Map<string, Uint8Array> | undefined
 }
 
 /** Reads what an earlier writer left. */
@@ -28,8 +30,15 @@ const inspectPart = Effect.fnUntraced(function* (part: PartFile.PartFile, head: 
  * Checks the part and gives it the name of the result. A part that is not what was announced is removed, and so is what was
  * unpacked of an earlier content.
  */
-const complete = (part: PartFile.PartFile, inspection: Inspection, ref: ResultRef) =>
+const complete = (part: PartFile.PartFile, inspection: Inspection, ref: ResultRef, held: Files["held"]) =>
   Effect.gen(function* () {
+    const bytes = PartFile.takeHeld(part)
+    if (bytes !== undefined) {
+      const stored = yield* inspection.finish(Stream.succeed(bytes))
+      yield* inspection.checkFile(bytes.length)
+      held?.set(stored.path, bytes)
+      return stored
+    }
     const size = yield* PartFile.finish(part)
     const stored = yield* inspection.finish(PartFile.bytes(part))
     yield* inspection.checkFile(size)
@@ -41,11 +50,12 @@ const complete = (part: PartFile.PartFile, inspection: Inspection, ref: ResultRe
     PartFile.exclusively(part),
   )
 
-export const open = Effect.fnUntraced(function* ({ directory, hasher, space }: Files, ref: ResultRef) {
+export const open = Effect.fnUntraced(function* ({ directory, hasher, held, space }: Files, ref: ResultRef) {
   const part = yield* PartFile.open({
     directory,
     name: FileName.ofResult(ref, "part"),
     record: FileName.ofResult(ref, "part.json"),
+    mayBeHeld: held !== undefined,
   })
   const reserved = yield* space.reserve()
   const inspection = new Inspection(hasher, ref)
@@ -55,7 +65,7 @@ export const open = Effect.fnUntraced(function* ({ directory, hasher, space }: F
     resume,
     write: Effect.fnUntraced(function* ({ bytes, head, offset }: ResultChunk) {
       const left = head.length === undefined ? bytes.length : head.length - offset
-      yield* space.take(reserved, bytes.length, left)
+      if (!PartFile.isHeld(part, head, bytes)) yield* space.take(reserved, bytes.length, left)
       if (offset === 0) {
         inspection.start(head)
         if (!PartFile.isPristine(part)) yield* PartFile.exclusively(part)(PartFile.startOver(part))
@@ -64,7 +74,7 @@ export const open = Effect.fnUntraced(function* ({ directory, hasher, space }: F
       inspection.add(bytes)
       yield* PartFile.exclusively(part)(PartFile.append(part, head, bytes))
     }),
-    complete: complete(part, inspection, ref),
+    complete: complete(part, inspection, ref, held),
     discard: PartFile.exclusively(part)(PartFile.discard(part)),
   })
 })
