@@ -163,9 +163,33 @@ describe("the links of a store that refuses the credential", () => {
       yield* TestClock.adjust("1 minute")
       assert.strictEqual(requested(), 1)
       yield* tenants[0]?.works ?? Effect.void
-      yield* TestClock.adjust("5 seconds")
+      yield* TestClock.adjust("10 seconds")
       assert.strictEqual(requested(), 6)
       assert.isTrue(tenants.every(({ isGranted }) => isGranted()))
+    }).pipe(Effect.scoped),
+  )
+
+  it.effect("wait again where it refuses the credential after it has accepted it, whatever was stored meanwhile", () =>
+    Effect.gen(function* () {
+      let isRefused = true
+      const { requested, tenants } = yield* makeTenants(() => (isRefused ? Effect.fail(refusal) : Effect.succeedNone))
+      // The credential has its rights now, and so the one result is stored.
+      isRefused = false
+      yield* tenants[0]?.works ?? Effect.void
+      yield* TestClock.adjust("30 seconds")
+      assert.strictEqual(requested(), 6)
+      isRefused = true
+      yield* Effect.forEach(tenants, ({ refused }) => refused)
+      assert.isFalse(tenants.some(({ isGranted }) => isGranted()))
+    }).pipe(Effect.scoped),
+  )
+
+  it.effect("wait for ten seconds where it says nothing: the upload waits for it then", () =>
+    Effect.gen(function* () {
+      const { requested } = yield* makeTenants(() => Effect.never)
+      assert.strictEqual(requested(), 0)
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(requested(), 6)
     }).pipe(Effect.scoped),
   )
 

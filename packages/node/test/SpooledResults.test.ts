@@ -265,6 +265,39 @@ describe("SpooledResults.layer", () => {
     }).pipe(Effect.scoped),
   )
 
+  it.effect(
+    "lets links wait for a store that refuses its credential, although it still stores what it accepted before",
+    () =>
+      Effect.gen(function* () {
+        let isRefused = false
+        const uploading = yield* Deferred.make<void>()
+        const isAccepted = yield* Deferred.make<void>()
+        const { layer } = yield* objects(({ info, put }) => ({
+          info: (path) => (isRefused ? Effect.fail(broken) : info(path)),
+          put: (path, content) => {
+            if (isRefused) return Effect.fail(broken)
+            const taken = Effect.andThen(Deferred.succeed(uploading, undefined), Deferred.await(isAccepted))
+            return Effect.andThen(taken, put(path, content))
+          },
+        }))
+        yield* Effect.gen(function* () {
+          const gate = yield* LinkGate
+          yield* gate(ref)
+          const first = yield* Effect.forkChild(store())
+          yield* Deferred.await(uploading)
+          isRefused = true
+          yield* Effect.flip(store(bytes, refAt(1)))
+          // A credential may permit to write alone: one link is requested.
+          yield* gate(refAt(2))
+          yield* Deferred.succeed(isAccepted, undefined)
+          yield* Fiber.join(first)
+          const link = yield* Effect.forkChild(Effect.exit(gate(refAt(3))), { startImmediately: true })
+          yield* TestClock.adjust("30 seconds")
+          assert.isTrue(Exit.isFailure(yield* Fiber.join(link)))
+        }).pipe(Effect.provide(spooledIn(yield* tempDirectory).pipe(Layer.provide(layer))))
+      }).pipe(Effect.scoped),
+  )
+
   it.live("lets one link at a time be requested after a failure, also once the work is started again", () =>
     Effect.gen(function* () {
       let isBroken = true

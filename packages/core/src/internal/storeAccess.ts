@@ -21,6 +21,9 @@ export const isRefusal = ({ isRetryable, reason }: ObjectStoreError): boolean =>
 /** How often a store that refused a request gets another one, for each prefix. */
 const askEvery = Duration.seconds(30)
 
+/** A store that says nothing for so long is for the upload to wait for, which says so. */
+const longestAsk = Duration.seconds(10)
+
 const checkEvery = Duration.seconds(5)
 
 /** What is known of the whole store. */
@@ -83,6 +86,8 @@ export class Access {
   private isAccepted = false
   private askFrom = -Infinity
   private failure: ObjectStoreError | undefined
+  /** A result was stored although requests were refused: the next refusal is of reads alone. */
+  private hasStored = false
   private readonly oneAtATime = Semaphore.makeUnsafe(1)
   private readonly store: Pick<Service, "info">
   private readonly prefix: string
@@ -111,17 +116,25 @@ export class Access {
   /** An upload was refused: the next link waits until a request is not. */
   readonly refused = Effect.suspend(() => {
     this.isAccepted = false
+    this.hasStored = false
     this.askFrom = -Infinity
     return this.refusals.endTrial
   })
 
-  /** A result was stored. */
-  readonly works = Effect.suspend(() => (this.isGranted() ? Effect.void : this.refusals.stored))
+  /** A result was stored that was started while requests were refused. The next link asks whether they still are. */
+  readonly works = Effect.sync(() => {
+    if (this.isGranted()) return
+    this.hasStored = true
+    this.askFrom = -Infinity
+  })
 
   private readonly ask = Effect.suspend(() =>
-    Effect.matchEffect(this.store.info(join(this.prefix, "access-check")), {
+    Effect.matchEffect(Effect.timeoutOption(this.store.info(join(this.prefix, "access-check")), longestAsk), {
       // What is not a refusal is for the upload to find out.
-      onFailure: (error) => (isRefusal(error) ? this.fails(error) : this.accepts),
+      onFailure: (error) => {
+        if (!isRefusal(error)) return this.accepts
+        return this.hasStored ? this.refusals.stored : this.fails(error)
+      },
       onSuccess: () => this.accepts,
     }),
   )
