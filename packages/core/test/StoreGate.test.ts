@@ -129,7 +129,7 @@ describe("the links of a store that refuses the credential", () => {
       const links = yield* Effect.forEach(["a", "b", "c"], (key) =>
         Effect.forEach(tenants, (access, i) => start(access.untilGranted(`${key}${i}`, silent))),
       )
-      return { tenants, requested: () => links.flat().filter(isDone).length }
+      return { gates, tenants, requested: () => links.flat().filter(isDone).length }
     })
 
   it.effect("are one at first and one every five minutes, of all tenants together, until it accepts requests", () =>
@@ -166,6 +166,15 @@ describe("the links of a store that refuses the credential", () => {
       yield* TestClock.adjust("10 seconds")
       assert.strictEqual(requested(), 6)
       assert.isTrue(tenants.every(({ isGranted }) => isGranted()))
+    }).pipe(Effect.scoped),
+  )
+
+  it.effect("are all requested once the only result of another tenant is stored", () =>
+    Effect.gen(function* () {
+      const { gates, requested } = yield* makeTenants(() => Effect.fail(refusal))
+      yield* gates.ofPrefix("tenants/three").access.works
+      yield* TestClock.adjust("35 seconds")
+      assert.strictEqual(requested(), 6)
     }).pipe(Effect.scoped),
   )
 

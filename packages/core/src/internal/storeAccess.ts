@@ -34,7 +34,8 @@ class Refusals {
   private trial: string | undefined
   /** When that is another one. */
   private trialFrom = -Infinity
-  /** A result was stored although a request was refused. */
+  /** A result was stored although requests were refused: the next refusal is of reads alone. */
+  private hasStored = false
   private isReadRefusedAlone = false
 
   private readonly linkEvery: Duration.Duration
@@ -56,6 +57,11 @@ class Refusals {
 
   add(prefix: string, { message }: ObjectStoreError): Effect.Effect<void> {
     return Effect.suspend(() => {
+      if (this.hasStored) {
+        this.isReadRefusedAlone = true
+        this.refused.clear()
+        return this.outage.works
+      }
       this.refused.add(prefix)
       return this.outage.failed(
         `${message}; results wait until they can be stored, and at most one link is requested every five minutes`,
@@ -65,6 +71,7 @@ class Refusals {
 
   remove(prefix: string): Effect.Effect<void> {
     return Effect.suspend(() => {
+      this.hasStored = false
       this.refused.delete(prefix)
       return this.refused.size === 0 ? this.outage.works : Effect.void
     })
@@ -72,12 +79,11 @@ class Refusals {
 
   readonly endTrial = Effect.sync(() => {
     this.trial = undefined
+    this.hasStored = false
   })
 
-  readonly stored = Effect.suspend(() => {
-    this.isReadRefusedAlone = true
-    this.refused.clear()
-    return this.outage.works
+  readonly stored = Effect.sync(() => {
+    this.hasStored = true
   })
 }
 
@@ -86,8 +92,6 @@ export class Access {
   private isAccepted = false
   private askFrom = -Infinity
   private failure: ObjectStoreError | undefined
-  /** A result was stored although requests were refused: the next refusal is of reads alone. */
-  private hasStored = false
   private readonly oneAtATime = Semaphore.makeUnsafe(1)
   private readonly store: Pick<Service, "info">
   private readonly prefix: string
@@ -116,25 +120,21 @@ export class Access {
   /** An upload was refused: the next link waits until a request is not. */
   readonly refused = Effect.suspend(() => {
     this.isAccepted = false
-    this.hasStored = false
     this.askFrom = -Infinity
     return this.refusals.endTrial
   })
 
   /** A result was stored that was started while requests were refused. The next link asks whether they still are. */
-  readonly works = Effect.sync(() => {
-    if (this.isGranted()) return
-    this.hasStored = true
+  readonly works = Effect.suspend(() => {
+    if (this.isGranted()) return Effect.void
     this.askFrom = -Infinity
+    return this.refusals.stored
   })
 
   private readonly ask = Effect.suspend(() =>
     Effect.matchEffect(Effect.timeoutOption(this.store.info(join(this.prefix, "access-check")), longestAsk), {
       // What is not a refusal is for the upload to find out.
-      onFailure: (error) => {
-        if (!isRefusal(error)) return this.accepts
-        return this.hasStored ? this.refusals.stored : this.fails(error)
-      },
+      onFailure: (error) => (isRefusal(error) ? this.fails(error) : this.accepts),
       onSuccess: () => this.accepts,
     }),
   )
