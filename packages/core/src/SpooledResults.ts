@@ -213,7 +213,6 @@ const layerHolding = (options: Options, held: Map<string, Uint8Array>) =>
       const store = ResultStore.withLocks({
         open: Effect.fnUntraced(function* (ref) {
           const key = keyOf(ref)
-          const isTrial = !access.isGranted()
           yield* Effect.acquireRelease(links.start(key), (_, exit) => links.finish(key, exit))
           yield* spool.use(ref.machineActionId)
           const writer = yield* spooled.open(ref)
@@ -223,7 +222,7 @@ const layerHolding = (options: Options, held: Map<string, Uint8Array>) =>
             ...writer,
             complete: writer.complete.pipe(
               Effect.tap((stored) => upload(stored.path, stored, onWait)),
-              Effect.tap(() => Effect.andThen(isTrial ? access.works : Effect.void, links.works)),
+              Effect.tap(() => Effect.andThen(access.works(key), links.works)),
               Effect.uninterruptible,
             ),
           })

@@ -30,9 +30,9 @@ const checkEvery = Duration.seconds(5)
 class Refusals {
   private readonly refused = new Set<string>()
   private readonly outage: Outage.Outage<string>
-  /** The result whose link may be requested although the store refuses requests. */
-  private trial: string | undefined
-  /** When that is another one. */
+  /** The results whose links may be requested although the store refuses requests. */
+  private readonly trials = new Set<string>()
+  /** When there is another one. */
   private trialFrom = -Infinity
   /** A result was stored although requests were refused: the next refusal is of reads alone. */
   private hasStored = false
@@ -48,9 +48,9 @@ class Refusals {
   readonly areOfReads = () => this.isReadRefusedAlone
 
   isTrial(key: string, now: number): boolean {
-    if (this.trial === key) return true
+    if (this.trials.has(key)) return true
     if (now < this.trialFrom) return false
-    this.trial = key
+    this.trials.add(key)
     this.trialFrom = now + Duration.toMillis(this.linkEvery)
     return true
   }
@@ -77,14 +77,17 @@ class Refusals {
     })
   }
 
-  readonly endTrial = Effect.sync(() => {
-    this.trial = undefined
+  readonly endTrials = Effect.sync(() => {
+    this.trials.clear()
     this.hasStored = false
   })
 
-  readonly stored = Effect.sync(() => {
+  /** Of the others that are stored, the uploads may have been accepted before the store refused requests. */
+  storedTrial(key: string): boolean {
+    if (!this.trials.delete(key)) return false
     this.hasStored = true
-  })
+    return true
+  }
 }
 
 /** Whether objects with one prefix may be requested: the rights of a credential may end at it. */
@@ -121,15 +124,15 @@ export class Access {
   readonly refused = Effect.suspend(() => {
     this.isAccepted = false
     this.askFrom = -Infinity
-    return this.refusals.endTrial
+    return this.refusals.endTrials
   })
 
-  /** A result was stored that was started while requests were refused. The next link asks whether they still are. */
-  readonly works = Effect.suspend(() => {
-    if (this.isGranted()) return Effect.void
-    this.askFrom = -Infinity
-    return this.refusals.stored
-  })
+  /** A result was stored. The next link asks whether requests are still refused. */
+  works(key: string): Effect.Effect<void> {
+    return Effect.sync(() => {
+      if (!this.isGranted() && this.refusals.storedTrial(join(this.prefix, key))) this.askFrom = -Infinity
+    })
+  }
 
   private readonly ask = Effect.suspend(() =>
     Effect.matchEffect(Effect.timeoutOption(this.store.info(join(this.prefix, "access-check")), longestAsk), {
