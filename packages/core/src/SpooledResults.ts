@@ -206,6 +206,7 @@ const layerHolding = (options: Options, held: Map<string, Uint8Array>) =>
       const nameOf = (path: string) => ObjectStore.join(options.prefix, path)
       const gates = StoreGate.gatesOf(objects)
       const { access, links } = gates.ofPrefix(options.prefix)
+      yield* Effect.addFinalizer(() => access.leave)
       const report = makeReport()
 
       const upload = makeUpload({ objects, spool, held, nameOf, gates, access })

@@ -5,6 +5,7 @@ import { StoreError } from "@live-response/core/StoreError"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/testing/TestClock"
 import * as StoreGate from "../src/internal/storeGate.ts"
@@ -186,6 +187,28 @@ describe("the links of a store that refuses the credential", () => {
       assert.isTrue(isDone(link))
     }).pipe(Effect.scoped),
   )
+
+  it.effect("are said to be requested again once those of each tenant are, apart from one that has moved away", () => {
+    const lines: Array<string> = []
+    const logger = Logger.make(({ message }) => lines.push(String(message)))
+    return Effect.gen(function* () {
+      let isRefused = true
+      const memory = yield* ObjectStore.ObjectStore.pipe(Effect.provide(ObjectStore.layerMemory, { local: true }))
+      const info = () => Effect.suspend(() => (isRefused ? Effect.fail(refusal) : Effect.succeedNone))
+      const gates = StoreGate.gatesOf({ ...memory, info })
+      const stays = gates.ofPrefix("tenants/one").access
+      const moves = gates.ofPrefix("tenants/two").access
+      yield* start(stays.untilGranted("a", silent))
+      const moving = yield* start(moves.untilGranted("a", silent))
+      yield* start(stays.untilGranted("b", silent))
+      yield* Fiber.interrupt(moving)
+      yield* moves.leave
+      isRefused = false
+      yield* TestClock.adjust("30 seconds")
+      assert.strictEqual(lines.length, 2)
+      assert.strictEqual(lines[1], "memory: accepts requests again")
+    }).pipe(Effect.scoped, Effect.provide(Logger.layer([logger])))
+  })
 
   it.effect("wait again where it refuses the credential after it has accepted it, whatever was stored meanwhile", () =>
     Effect.gen(function* () {

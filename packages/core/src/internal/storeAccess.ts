@@ -77,6 +77,11 @@ class Refusals {
     })
   }
 
+  /** What has left asks no more, so that nothing would end its refusal. */
+  forget(prefix: string): void {
+    this.refused.delete(prefix)
+  }
+
   readonly endTrials = Effect.sync(() => {
     this.trials.clear()
     this.hasStored = false
@@ -126,6 +131,9 @@ export class Access {
     this.askFrom = -Infinity
     return this.refusals.endTrials
   })
+
+  /** Nothing is stored with this prefix any more, such as after its tenant has moved to another machine. */
+  readonly leave = Effect.sync(() => this.refusals.forget(this.prefix))
 
   /** A result was stored. The next link asks whether requests are still refused. */
   works(key: string): Effect.Effect<void> {
