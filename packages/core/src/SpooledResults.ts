@@ -232,6 +232,8 @@ const layerHolding = (options: Options, held: Map<string, Uint8Array>) =>
         write: Effect.fnUntraced(function* (path, bytes) {
           yield* spool.use(Spool.actionOf(path))
           yield* spool.prepare(path)
+          // It may be interrupted after the file has its name, and before the upload, which removes it, has started.
+          yield* Effect.addFinalizer(() => Effect.ignore(spool.remove(path)))
           const hash = hasher("SHA-256")
           const size = yield* spooled.write(
             path,

@@ -452,6 +452,33 @@ describe("SpooledResults.layer", () => {
     }).pipe(Effect.scoped),
   )
 
+  it.live("leaves no file of what is written and interrupted before its upload", () =>
+    Effect.gen(function* () {
+      const spool = yield* tempDirectory
+      const { layer } = yield* objects()
+      const renamed = yield* Deferred.make<void>()
+      const files = Layer.merge(
+        NodeServices.layer,
+        Layer.effect(
+          FileSystem.FileSystem,
+          Effect.map(FileSystem.FileSystem, (fs) => ({
+            ...fs,
+            rename: (from: string, to: string) =>
+              Effect.andThen(Effect.tap(fs.rename(from, to), Deferred.succeed(renamed, undefined)), Effect.never),
+          })),
+        ).pipe(Layer.provide(NodeServices.layer)),
+      )
+      yield* Effect.gen(function* () {
+        const results = yield* ResultStore.ResultStore
+        const writing = yield* Effect.forkChild(results.write(`${action}/0.unpacked`, Stream.make(bytes)))
+        yield* Deferred.await(renamed)
+        assert.deepStrictEqual(readdirSync(join(spool, action)), ["0.unpacked"])
+        yield* Fiber.interrupt(writing)
+        assert.deepStrictEqual(readdirSync(spool), [])
+      }).pipe(Effect.provide(spooledIn(spool, files).pipe(Layer.provide(layer))))
+    }).pipe(Effect.scoped),
+  )
+
   it.live.each([bytes, longBytes])("ends a batch where the object store refuses everything", (content) =>
     Effect.gen(function* () {
       const spool = yield* tempDirectory
