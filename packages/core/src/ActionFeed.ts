@@ -64,7 +64,7 @@ export interface Options<E, R> {
   /** The position to resume from. */
   readonly from: Position
 
-  /** Called after each round with the position reached. The next round starts when it returns. */
+  /** Called after each round with the position reached, and once more if `mayBeLost`. The next round starts when it returns. */
   readonly onPosition?: ((position: Position) => Effect.Effect<void, E, R>) | undefined
 
   /**
@@ -155,6 +155,10 @@ const reopen = (state: State): void => {
   state.lessRecent = []
   state.recent.clear()
 }
+
+/** Whether the rest of a list that did not fit may have an action. It shows each of the others, and takes no more than fit. */
+const isListedLater = ({ isBehind, listed, since }: State, id: MachineActionId): boolean =>
+  isBehind && (listed.get(id) ?? -Infinity) > DateTime.toEpochMillis(since)
 
 const positionOf = (state: State) => {
   const { open, recent, since } = state
@@ -269,8 +273,13 @@ const report = Effect.fnUntraced(function* <E, R>(
   { mayBeLost = Effect.succeed(false), onPosition }: Pick<Options<E, R>, "mayBeLost" | "onPosition">,
 ) {
   const recent = Array.from(state.recent)
-  yield* onPosition?.(positionOf(state)) ?? Effect.void
-  if (yield* mayBeLost) return reopen(state)
+  const save = Effect.suspend(() => onPosition?.(positionOf(state)) ?? Effect.void)
+  yield* save
+  if (yield* mayBeLost) {
+    reopen(state)
+    // What resumes from the position above would take them for handled.
+    return yield* save
+  }
   state.lessRecent = recent
   for (const id of recent) state.recent.delete(id)
 })
@@ -326,8 +335,8 @@ const make = Effect.fnUntraced(function* <E, R>(options: Options<E, R>) {
 
   /** What was open before, and is older than the list: the list needs no call for each of the others. */
   const watchResumed = Effect.suspend(() => {
-    const ids = Array.from(state.resumed)
-    state.resumed.clear()
+    const ids = Array.from(state.resumed).filter((id) => !isListedLater(state, id))
+    for (const id of ids) state.resumed.delete(id)
     return Effect.forEach(ids, watching.watch, { discard: true })
   })
 

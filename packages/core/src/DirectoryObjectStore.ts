@@ -49,17 +49,17 @@ const removeLeftovers = Effect.fnUntraced(function* (directory: PrivateDirectory
  * flushed the name yet.
  */
 const publish = (directory: PrivateDirectory.PrivateDirectory, part: string, name: string) =>
-  directory
-    .renameNew(part, name)
-    .pipe(
-      Effect.catch((error) =>
-        Effect.flatMap(directory.info(name), (found) =>
-          Option.exists(found, ({ type }) => type === "File")
-            ? Effect.as(directory.syncDirectoryOf(name), false)
-            : Effect.fail(error),
-        ),
+  directory.renameNew(part, name).pipe(
+    // It fails where no file can have the name, such as that of a directory.
+    Effect.tap((isNew) => (isNew ? Effect.void : Effect.scoped(directory.openFile(name)))),
+    Effect.catch((error) =>
+      Effect.flatMap(directory.info(name), (found) =>
+        Option.exists(found, ({ type }) => type === "File")
+          ? Effect.as(directory.syncDirectoryOf(name), false)
+          : Effect.fail(error),
       ),
-    )
+    ),
+  )
 
 type InStore = <A, R>(effect: Effect.Effect<A, StoreError, R>) => Effect.Effect<A, ObjectStoreError, R>
 

@@ -359,8 +359,8 @@ const system = Effect.gen(function* () {
  * to root, and be writable by nobody else, no group either, unless it is sticky, as /tmp is. Once the directory
  * was replaced, each operation fails with the same problem.
  *
- * `allowsLinks` is for a directory whose files are published with `link`, and have two names for a moment. `isTemporary` is for
- * one whose complete files are stored elsewhere and removed: to flush them would cost more than to write them.
+ * `allowsLinks` is for a directory whose files get their names with `renameNew`, and have two for a moment. `isTemporary` is for one
+ * whose complete files are stored elsewhere and removed: to flush them would cost more than to write them.
  *
  * @example
  * ```ts

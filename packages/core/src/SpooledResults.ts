@@ -206,6 +206,7 @@ const layerHolding = (options: Options, held: Map<string, Uint8Array>) =>
       const nameOf = (path: string) => ObjectStore.join(options.prefix, path)
       const gates = StoreGate.gatesOf(objects)
       const { access, links } = gates.ofPrefix(options.prefix)
+      yield* Effect.addFinalizer(() => access.leave)
       const report = makeReport()
 
       const upload = makeUpload({ objects, spool, held, nameOf, gates, access })
@@ -222,7 +223,7 @@ const layerHolding = (options: Options, held: Map<string, Uint8Array>) =>
             ...writer,
             complete: writer.complete.pipe(
               Effect.tap((stored) => upload(stored.path, stored, onWait)),
-              Effect.tap(() => Effect.andThen(access.works, links.works)),
+              Effect.tap(() => Effect.andThen(access.works(key), links.works)),
               Effect.uninterruptible,
             ),
           })
@@ -231,6 +232,8 @@ const layerHolding = (options: Options, held: Map<string, Uint8Array>) =>
         write: Effect.fnUntraced(function* (path, bytes) {
           yield* spool.use(Spool.actionOf(path))
           yield* spool.prepare(path)
+          // It may be interrupted after the file has its name, and before the upload, which removes it, has started.
+          yield* Effect.addFinalizer(() => Effect.ignore(spool.remove(path)))
           const hash = hasher("SHA-256")
           const size = yield* spooled.write(
             path,

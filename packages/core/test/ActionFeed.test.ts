@@ -9,6 +9,7 @@ import * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
 import * as Logger from "effect/Logger"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
@@ -162,12 +163,54 @@ describe("ActionFeed.stream", () => {
       yield* pass("45 seconds")
       assert.deepStrictEqual(feed.emitted.map(([n]) => n).sort(), [1, 2])
       store.isLost = true
+      while (store.isLost) yield* pass("1 second")
+      // What resumes from this position emits them too.
+      assert.deepStrictEqual(feed.open(), [1, 2, 3])
       yield* pass("2 minutes")
-      assert.isFalse(store.isLost)
       assert.deepStrictEqual(feed.emitted.map(([n]) => n).sort(), [1, 1, 2, 2])
       yield* pass("10 minutes")
       assert.strictEqual(feed.emitted.length, 4)
       assert.deepStrictEqual(feed.open(), [3])
+    }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer())),
+  )
+
+  it.effect("takes up no more than fits of what may be lost while the list does not fit", () =>
+    Effect.gen(function* () {
+      const store = { isLost: false }
+      const numbers = Array.from({ length: 20 }, (_, i) => i + 1)
+      yield* pass("1 hour")
+      for (const n of numbers) yield* put(session(n, "Succeeded", 3000 + n))
+      const isFree = yield* Latch.make(false)
+      const emitted: Array<number> = []
+      yield* ActionFeed.stream({
+        from: beginning,
+        bufferSize: 4,
+        mayBeLost: Effect.sync(() => {
+          const { isLost } = store
+          store.isLost = false
+          return isLost
+        }),
+      }).pipe(
+        Stream.runForEach(({ action, handled }) =>
+          Effect.sync(() => emitted.push(Number(action.id.slice(-6)))).pipe(
+            Effect.andThen(emitted.length < 6 ? Effect.void : isFree.await),
+            Effect.andThen(handled),
+          ),
+        ),
+        Effect.forkScoped,
+      )
+      while (emitted.length < 7) yield* pass("1 minute")
+      store.isLost = true
+      while (store.isLost) yield* pass("1 second")
+      const calls = (yield* listCalls).length
+      yield* pass("5 minutes")
+      assert.strictEqual((yield* listCalls).length, calls)
+      yield* isFree.open
+      while (emitted.length < 26) yield* pass("1 minute")
+      yield* pass("10 minutes")
+      const again = numbers.filter((n) => emitted.indexOf(n) !== emitted.lastIndexOf(n))
+      assert.deepStrictEqual(again.toReversed(), emitted.slice(0, 6))
+      assert.deepStrictEqual(emitted.length, 26)
     }).pipe(Effect.scoped, Effect.provide(LiveResponseTest.layer())),
   )
 

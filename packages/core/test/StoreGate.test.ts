@@ -5,6 +5,7 @@ import { StoreError } from "@live-response/core/StoreError"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/testing/TestClock"
 import * as StoreGate from "../src/internal/storeGate.ts"
@@ -162,10 +163,74 @@ describe("the links of a store that refuses the credential", () => {
       const { requested, tenants } = yield* makeTenants(() => Effect.fail(refusal))
       yield* TestClock.adjust("1 minute")
       assert.strictEqual(requested(), 1)
-      yield* tenants[0]?.works ?? Effect.void
-      yield* TestClock.adjust("5 seconds")
+      yield* tenants[0]?.works("a0") ?? Effect.void
+      yield* TestClock.adjust("10 seconds")
       assert.strictEqual(requested(), 6)
       assert.isTrue(tenants.every(({ isGranted }) => isGranted()))
+    }).pipe(Effect.scoped),
+  )
+
+  it.effect("are all requested once the one that was is stored, and not once one is that was requested before", () =>
+    Effect.gen(function* () {
+      const memory = yield* ObjectStore.ObjectStore.pipe(Effect.provide(ObjectStore.layerMemory, { local: true }))
+      const gates = StoreGate.gatesOf({ ...memory, info: () => Effect.fail(refusal) })
+      // It has no other result whose link could ask.
+      const first = gates.ofPrefix("tenants/one").access
+      yield* first.untilGranted("a", silent)
+      const second = gates.ofPrefix("tenants/two").access
+      const link = yield* start(second.untilGranted("b", silent))
+      yield* second.works("before")
+      yield* TestClock.adjust("1 minute")
+      assert.isFalse(isDone(link))
+      yield* first.works("a")
+      yield* TestClock.adjust("30 seconds")
+      assert.isTrue(isDone(link))
+    }).pipe(Effect.scoped),
+  )
+
+  it.effect("are said to be requested again once those of each tenant are, apart from one that has moved away", () => {
+    const lines: Array<string> = []
+    const logger = Logger.make(({ message }) => lines.push(String(message)))
+    return Effect.gen(function* () {
+      let isRefused = true
+      const memory = yield* ObjectStore.ObjectStore.pipe(Effect.provide(ObjectStore.layerMemory, { local: true }))
+      const info = () => Effect.suspend(() => (isRefused ? Effect.fail(refusal) : Effect.succeedNone))
+      const gates = StoreGate.gatesOf({ ...memory, info })
+      const stays = gates.ofPrefix("tenants/one").access
+      const moves = gates.ofPrefix("tenants/two").access
+      yield* start(stays.untilGranted("a", silent))
+      const moving = yield* start(moves.untilGranted("a", silent))
+      yield* start(stays.untilGranted("b", silent))
+      yield* Fiber.interrupt(moving)
+      yield* moves.leave
+      isRefused = false
+      yield* TestClock.adjust("30 seconds")
+      assert.strictEqual(lines.length, 2)
+      assert.strictEqual(lines[1], "memory: accepts requests again")
+    }).pipe(Effect.scoped, Effect.provide(Logger.layer([logger])))
+  })
+
+  it.effect("wait again where it refuses the credential after it has accepted it, whatever was stored meanwhile", () =>
+    Effect.gen(function* () {
+      let isRefused = true
+      const { requested, tenants } = yield* makeTenants(() => (isRefused ? Effect.fail(refusal) : Effect.succeedNone))
+      // The credential has its rights now, and so the one result is stored.
+      isRefused = false
+      yield* tenants[0]?.works("a0") ?? Effect.void
+      yield* TestClock.adjust("30 seconds")
+      assert.strictEqual(requested(), 6)
+      isRefused = true
+      yield* Effect.forEach(tenants, ({ refused }) => refused)
+      assert.isFalse(tenants.some(({ isGranted }) => isGranted()))
+    }).pipe(Effect.scoped),
+  )
+
+  it.effect("wait for ten seconds where it says nothing: the upload waits for it then", () =>
+    Effect.gen(function* () {
+      const { requested } = yield* makeTenants(() => Effect.never)
+      assert.strictEqual(requested(), 0)
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(requested(), 6)
     }).pipe(Effect.scoped),
   )
 

@@ -172,6 +172,19 @@ describe("DirectoryObjectStore.layer: files", () => {
     }),
   )
 
+  it.live("are refused where a directory has the name of one", () =>
+    Effect.gen(function* () {
+      const directory = yield* tempDirectory
+      mkdirSync(join(directory, "a", "0.bin"), { recursive: true, mode: 0o700 })
+      const { put } = yield* ObjectStore.ObjectStore.pipe(Effect.provide(storeIn(directory)))
+      assert.include(
+        (yield* Effect.flip(put("a/0.bin", content))).message,
+        "a file is needed here, and there is a directory",
+      )
+      assert.deepStrictEqual(readdirSync(join(directory, "a")), ["0.bin"])
+    }),
+  )
+
   it.live("are found after the directory of a prefix was replaced, as by a new mount", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory

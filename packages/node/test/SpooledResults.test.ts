@@ -265,6 +265,39 @@ describe("SpooledResults.layer", () => {
     }).pipe(Effect.scoped),
   )
 
+  it.effect(
+    "lets links wait for a store that refuses its credential, although it still stores what it accepted before",
+    () =>
+      Effect.gen(function* () {
+        let isRefused = false
+        const uploading = yield* Deferred.make<void>()
+        const isAccepted = yield* Deferred.make<void>()
+        const { layer } = yield* objects(({ info, put }) => ({
+          info: (path) => (isRefused ? Effect.fail(broken) : info(path)),
+          put: (path, content) => {
+            if (isRefused) return Effect.fail(broken)
+            const taken = Effect.andThen(Deferred.succeed(uploading, undefined), Deferred.await(isAccepted))
+            return Effect.andThen(taken, put(path, content))
+          },
+        }))
+        yield* Effect.gen(function* () {
+          const gate = yield* LinkGate
+          yield* gate(ref)
+          const first = yield* Effect.forkChild(store())
+          yield* Deferred.await(uploading)
+          isRefused = true
+          yield* Effect.flip(store(bytes, refAt(1)))
+          // A credential may permit to write alone: one link is requested.
+          yield* gate(refAt(2))
+          yield* Deferred.succeed(isAccepted, undefined)
+          yield* Fiber.join(first)
+          const link = yield* Effect.forkChild(Effect.exit(gate(refAt(3))), { startImmediately: true })
+          yield* TestClock.adjust("30 seconds")
+          assert.isTrue(Exit.isFailure(yield* Fiber.join(link)))
+        }).pipe(Effect.provide(spooledIn(yield* tempDirectory).pipe(Layer.provide(layer))))
+      }).pipe(Effect.scoped),
+  )
+
   it.live("lets one link at a time be requested after a failure, also once the work is started again", () =>
     Effect.gen(function* () {
       let isBroken = true
@@ -416,6 +449,33 @@ describe("SpooledResults.layer", () => {
         // Its bytes would be uploaded instead of those of the spool.
         assert.strictEqual((yield* store(longBytes)).bytes, longBytes.length)
       }).pipe(Effect.provide(spooledIn(spool).pipe(Layer.provide(layer))))
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("leaves no file of what is written and interrupted before its upload", () =>
+    Effect.gen(function* () {
+      const spool = yield* tempDirectory
+      const { layer } = yield* objects()
+      const renamed = yield* Deferred.make<void>()
+      const files = Layer.merge(
+        NodeServices.layer,
+        Layer.effect(
+          FileSystem.FileSystem,
+          Effect.map(FileSystem.FileSystem, (fs) => ({
+            ...fs,
+            rename: (from: string, to: string) =>
+              Effect.andThen(Effect.tap(fs.rename(from, to), Deferred.succeed(renamed, undefined)), Effect.never),
+          })),
+        ).pipe(Layer.provide(NodeServices.layer)),
+      )
+      yield* Effect.gen(function* () {
+        const results = yield* ResultStore.ResultStore
+        const writing = yield* Effect.forkChild(results.write(`${action}/0.unpacked`, Stream.make(bytes)))
+        yield* Deferred.await(renamed)
+        assert.deepStrictEqual(readdirSync(join(spool, action)), ["0.unpacked"])
+        yield* Fiber.interrupt(writing)
+        assert.deepStrictEqual(readdirSync(spool), [])
+      }).pipe(Effect.provide(spooledIn(spool, files).pipe(Layer.provide(layer))))
     }).pipe(Effect.scoped),
   )
 

@@ -21,17 +21,21 @@ export const isRefusal = ({ isRetryable, reason }: ObjectStoreError): boolean =>
 /** How often a store that refused a request gets another one, for each prefix. */
 const askEvery = Duration.seconds(30)
 
+/** A store that says nothing for so long is for the upload to wait for, which says so. */
+const longestAsk = Duration.seconds(10)
+
 const checkEvery = Duration.seconds(5)
 
 /** What is known of the whole store. */
 class Refusals {
   private readonly refused = new Set<string>()
   private readonly outage: Outage.Outage<string>
-  /** The result whose link may be requested although the store refuses requests. */
-  private trial: string | undefined
-  /** When that is another one. */
+  /** The results whose links may be requested although the store refuses requests. */
+  private readonly trials = new Set<string>()
+  /** When there is another one. */
   private trialFrom = -Infinity
-  /** A result was stored although a request was refused. */
+  /** A result was stored although requests were refused: the next refusal is of reads alone. */
+  private hasStored = false
   private isReadRefusedAlone = false
 
   private readonly linkEvery: Duration.Duration
@@ -44,15 +48,20 @@ class Refusals {
   readonly areOfReads = () => this.isReadRefusedAlone
 
   isTrial(key: string, now: number): boolean {
-    if (this.trial === key) return true
+    if (this.trials.has(key)) return true
     if (now < this.trialFrom) return false
-    this.trial = key
+    this.trials.add(key)
     this.trialFrom = now + Duration.toMillis(this.linkEvery)
     return true
   }
 
   add(prefix: string, { message }: ObjectStoreError): Effect.Effect<void> {
     return Effect.suspend(() => {
+      if (this.hasStored) {
+        this.isReadRefusedAlone = true
+        this.refused.clear()
+        return this.outage.works
+      }
       this.refused.add(prefix)
       return this.outage.failed(
         `${message}; results wait until they can be stored, and at most one link is requested every five minutes`,
@@ -62,20 +71,28 @@ class Refusals {
 
   remove(prefix: string): Effect.Effect<void> {
     return Effect.suspend(() => {
+      this.hasStored = false
       this.refused.delete(prefix)
       return this.refused.size === 0 ? this.outage.works : Effect.void
     })
   }
 
-  readonly endTrial = Effect.sync(() => {
-    this.trial = undefined
+  /** What has left asks no more, so that nothing would end its refusal. */
+  forget(prefix: string): void {
+    this.refused.delete(prefix)
+  }
+
+  readonly endTrials = Effect.sync(() => {
+    this.trials.clear()
+    this.hasStored = false
   })
 
-  readonly stored = Effect.suspend(() => {
-    this.isReadRefusedAlone = true
-    this.refused.clear()
-    return this.outage.works
-  })
+  /** Of the others that are stored, the uploads may have been accepted before the store refused requests. */
+  storedTrial(key: string): boolean {
+    if (!this.trials.delete(key)) return false
+    this.hasStored = true
+    return true
+  }
 }
 
 /** Whether objects with one prefix may be requested: the rights of a credential may end at it. */
@@ -112,14 +129,21 @@ export class Access {
   readonly refused = Effect.suspend(() => {
     this.isAccepted = false
     this.askFrom = -Infinity
-    return this.refusals.endTrial
+    return this.refusals.endTrials
   })
 
-  /** A result was stored. */
-  readonly works = Effect.suspend(() => (this.isGranted() ? Effect.void : this.refusals.stored))
+  /** Nothing is stored with this prefix any more, such as after its tenant has moved to another machine. */
+  readonly leave = Effect.sync(() => this.refusals.forget(this.prefix))
+
+  /** A result was stored. The next link asks whether requests are still refused. */
+  works(key: string): Effect.Effect<void> {
+    return Effect.sync(() => {
+      if (!this.isGranted() && this.refusals.storedTrial(join(this.prefix, key))) this.askFrom = -Infinity
+    })
+  }
 
   private readonly ask = Effect.suspend(() =>
-    Effect.matchEffect(this.store.info(join(this.prefix, "access-check")), {
+    Effect.matchEffect(Effect.timeoutOption(this.store.info(join(this.prefix, "access-check")), longestAsk), {
       // What is not a refusal is for the upload to find out.
       onFailure: (error) => (isRefusal(error) ? this.fails(error) : this.accepts),
       onSuccess: () => this.accepts,

@@ -1,9 +1,9 @@
 /**
  * What is done while a store of objects stores nothing. A link costs quota, and is lost where its result can't be stored.
  *
- * Where the store as a whole is full or away, uploads take turns to try, and hardly any link is requested. Where it refuses the credential,
- * that is known before the first link ({@link StoreAccess}). Where something else is wrong, such as the rights of one tenant or the disk of the spool, results fail, and the links of the tenant are requested one by one
- * until a result is stored.
+ * Where the store as a whole is full or away, uploads take turns to try, and hardly any link is requested. Where it refuses the
+ * credential, that is known before the first link ({@link StoreAccess}). Where something else is wrong, such as the rights of one tenant
+ * or the disk of the spool, results fail, and the links of the tenant are requested one by one until a result is stored.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
