@@ -600,6 +600,30 @@ describe("run, left alone", { concurrent: true }, () => {
     }),
   )
 
+  it.live("records them beside the journal too, where status counts its sessions", () =>
+    Effect.gen(function* () {
+      const service = yield* ServedSimulator.serve({ ...quick, machines: machines(2) })
+      const box = yield* Cli.sandbox
+      const command = (name: string, ...args: ReadonlyArray<string>) =>
+        box.run({
+          args: ["run", "ws-0.contoso.com", name, ...script, "--journal", "journal", ...args],
+          env: { ...service.env, ...env },
+        })
+      const unknown = "1 named machine is unknown: ws-9.contoso.com. Correct the name, and run again."
+      assert.strictEqual((yield* command("ws-9.contoso.com", "--wait")).exitCode, 1)
+      const before = yield* box.run({ args: ["status", "journal"] })
+      assert.strictEqual(before.stdout.split("\n")[1], unknown, before.stderr)
+      assert.strictEqual((yield* command("ws-1.contoso.com", "--wait")).exitCode, 0)
+      const corrected = yield* box.run({ args: ["status", "journal"] })
+      assert.notInclude(corrected.stdout, "unknown", corrected.stderr)
+      assert.strictEqual((yield* command("ws-9.contoso.com", "--download", "results")).exitCode, 1)
+      for (const directory of ["journal", "results"]) {
+        const { stdout } = yield* box.run({ args: ["status", directory] })
+        assert.strictEqual(stdout.split("\n")[1], unknown, directory)
+      }
+    }),
+  )
+
   it.live("can be piped, is silent with --quiet, and passes arguments on unchanged", () =>
     Effect.gen(function* () {
       const service = yield* ServedSimulator.serve({ ...quick, machines: machines(21), sessions: 100 })
