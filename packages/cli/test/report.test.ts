@@ -354,6 +354,11 @@ layer(Browser.Chromium.layer, { excludeTestServices: true })("report", (it) => {
       const refused = yield* box.run({ args: ["report", "results", "--out", "reports/notes.html"] })
       assert.strictEqual(refused.exitCode, 2)
       assert.include(refused.stderr, "reports/notes.html exists and is not an HTML file; choose another name")
+      for (const directory of ["results", "results/", "."]) {
+        const { exitCode, stderr } = yield* box.run({ args: ["report", "results", "--out", directory] })
+        const why = `live-response: ${directory} is a directory; name a file, which may be in it\n`
+        assert.deepStrictEqual([exitCode, stderr], [2, why])
+      }
       const ended = yield* box.run({ args: ["report", "results", "--out", "reports/case 1.html", "--json"] })
       assert.deepStrictEqual(
         Cli.ndjson(ended.stdout).map(({ machines, report, results }) => ({ machines, report, results })),
