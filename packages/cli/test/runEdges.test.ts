@@ -244,6 +244,7 @@ describe("run, left alone", { concurrent: true }, () => {
       const { exitCode, stderr } = yield* box.run(command)
       assert.strictEqual(exitCode, 4, stderr)
       assert.match(stderr, /^live-response: \S*journal\/sessions\.jsonl: line 3 is damaged, .*delete the line\n$/m)
+      assert.match(stderr, /^Do what the error says, then run the command again: it resumes where it stopped/m)
       assert.deepStrictEqual(yield* machinesOf(service.simulator), [...ids(3)].sort())
       box.write("journal/sessions.jsonl", lines.join("\n"))
       assert.strictEqual((yield* box.run(command)).exitCode, 0)
