@@ -58,7 +58,7 @@ describe("the progress display", () => {
     const busy = batch([completed(1)], { total: 7000, retries: 12 })
     busy.summary = { ...busy.summary, failed: 1 }
     busy.skipped.present = 3456
-    busy.transfers.set(ref(3), { bytes: 123_400_000, total: 987_600_000 })
+    busy.transfers.set(`${ref(3)}`, { bytes: 123_400_000, total: 987_600_000 })
     const full = { ...moment(), bytesPerSecond: 12_300_000 }
     assert.deepStrictEqual(ProgressLines.lines(busy, full, 80).slice(0, 2), [
       "Results  ░░░░░░░░░░░░░░░░░░░░░░░░   0 %   2 of 7,000 done   1.5 MB   12.3 MB/s",

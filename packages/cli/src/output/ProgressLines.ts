@@ -30,13 +30,16 @@ const labelled = (label: string, lines: ReadonlyArray<string>): ReadonlyArray<st
 const gap = "   "
 
 /** As many parts on each line as there are columns for: what is cut off may be the count of what failed. */
-const packed = (parts: ReadonlyArray<string>, columns: number): ReadonlyArray<string> =>
-  parts.reduce<ReadonlyArray<string>>((lines, part) => {
-    const longer = lines.length === 0 ? part : `${lines.at(-1)}${gap}${part}`
-    return lines.length === 0 || longer.length < columns - labelWidth
-      ? [...lines.slice(0, -1), longer]
-      : [...lines, part]
-  }, [])
+const packed = (parts: ReadonlyArray<string>, columns: number): ReadonlyArray<string> => {
+  const lines: Array<string> = []
+  for (const part of parts) {
+    const last = lines.at(-1)
+    const longer = `${last}${gap}${part}`
+    if (last === undefined || longer.length >= columns - labelWidth) lines.push(part)
+    else lines[lines.length - 1] = longer
+  }
+  return lines
+}
 
 /** A bar with what is beside it, or that alone where no column is left for a bar. */
 const withBar = (part: number, whole: number, width: number, text: string): string =>
