@@ -375,6 +375,7 @@ layer(Browser.Chromium.layer, { excludeTestServices: true })("report", (it) => {
       assert.deepInclude(Cli.ndjson(status.stdout)[0], { failed: 1, machines: 8, results: 5 })
       assert.strictEqual(box.mode("reports/case 1.html") & 0o777, 0o600)
       const { page } = yield* Browser.open(box.path("reports/case 1.html"))
+      assert.include(yield* step(() => page.innerText("header")), "5 results, 1 failed · written")
       yield* go(page, "results")
       yield* step(() => page.locator("[role=gridcell]").first().click())
       const link = yield* step(() => page.locator("aside a[href$='.json']").getAttribute("href"))
