@@ -115,8 +115,10 @@ const navigation = () => {
 /** What is above the views. What has not changed is not written again: a screen reader would read it again. */
 const heading = (directory: string, state: Child) => {
   const facts = h("span", {})
-  const show = ({ count: results, payload }: Model) =>
-    fill(facts, `${count(results)} results · written ${time(payload.written)} · ${payload.program}`)
+  const show = ({ count: rows, failed, payload }: Model) => {
+    const results = `${count(rows - failed)} results${failed === 0 ? "" : `, ${count(failed)} failed`}`
+    fill(facts, `${results} · written ${time(payload.written)} · ${payload.program}`)
+  }
   return { element: h("div", {}, h("h1", {}, directory), h("p", { class: "quiet" }, facts, state)), show }
 }
 

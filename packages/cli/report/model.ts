@@ -98,8 +98,14 @@ export class Model {
     return this.payload.results
   }
 
+  /** The number of rows. */
   get count(): number {
     return this.payload.results.machine.length
+  }
+
+  /** How many rows are of downloads that failed, which are not results. */
+  get failed(): number {
+    return this.payload.results.kind.filter((kind) => kinds[kind] === "failed").length
   }
 
   text(index: number | undefined): string {

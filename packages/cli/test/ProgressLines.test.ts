@@ -47,11 +47,30 @@ describe("the progress display", () => {
 
   it("has numbers and no bars on a narrow terminal, so that the rate is not cut off", () => {
     assert.deepStrictEqual(ProgressLines.lines(view, { ...moment(), bytesPerSecond: 12_300_000 }, 40).slice(0, 4), [
-      "Results  25 %   2 of 8 done",
-      "         1.5 MB   12.3 MB/s   1 already",
+      "Results  25 %   2 of 8 done   1.5 MB",
+      "         12.3 MB/s   1 already present",
       "Quota    100/100 this minute",
       "         150/1,500 this hour",
     ])
+  })
+
+  it("cuts no count off, at any usual width", () => {
+    const busy = batch([completed(1)], { total: 7000, retries: 12 })
+    busy.summary = { ...busy.summary, failed: 1 }
+    busy.skipped.present = 3456
+    busy.transfers.set(`${ref(3)}`, { bytes: 123_400_000, total: 987_600_000 })
+    const full = { ...moment(), bytesPerSecond: 12_300_000 }
+    assert.deepStrictEqual(ProgressLines.lines(busy, full, 80).slice(0, 2), [
+      "Results  ░░░░░░░░░░░░░░░░░░░░░░░░   0 %   2 of 7,000 done   1.5 MB   12.3 MB/s",
+      "         1 failed   3,456 already present   12 retries",
+    ])
+    for (const columns of [48, 59, 60, 79, 80, 120]) {
+      const lines = ProgressLines.lines(busy, full, columns)
+      const text = lines.map((line) => line.trim()).join("   ")
+      for (const count of ["1.5 MB   12.3 MB/s   1 failed   3,456 already present   12 retries", "123 MB of 988 MB"]) {
+        assert.include(text, count, `${columns} columns`)
+      }
+    }
   })
 
   it("fits any terminal", () => {
@@ -101,11 +120,9 @@ describe("the progress display", () => {
     assert.deepStrictEqual(ProgressLines.lines(view, moment(), 120), [
       "Machines █████░░░░░░░░░░░░░░░░░░░   1 of 5 finished   1 running   1 offline   1 failed   2 waiting",
     ])
-    assert.deepStrictEqual(ProgressLines.lines(view, moment(), 70).slice(1), [
-      "         1 running",
-      "         1 offline",
-      "         1 failed",
-      "         2 waiting",
+    assert.deepStrictEqual(ProgressLines.lines(view, moment(), 70), [
+      "Machines ██░░░░░░░░░░   1 of 5 finished   1 running   1 offline",
+      "         1 failed   2 waiting",
     ])
   })
 

@@ -42,6 +42,13 @@ describe("the summary", () => {
     assert.deepStrictEqual(said(wrong({ lines: 1, names: 2 })), correct("1 line of your list and the 2 names"))
     const interrupted = Object.assign(wrong({ lines: 2, names: 0 }), { interrupted: true })
     assert.deepStrictEqual(said(interrupted), correct("2 lines of your list"))
+    const stopped = Object.assign(batch([]), { endedByError: true })
+    DownloadProgress.addBadTarget(stopped)
+    assert.deepStrictEqual(said(stopped), [`Do what the error says, then run the command again: ${resumes}`])
+    stopped.wrongNames = 1
+    assert.deepStrictEqual(said(stopped), [
+      `Do what the error says and correct the 1 name that failed, then run the command again: ${resumes}`,
+    ])
     const withoutJournal = (events: ReadonlyArray<FleetEvent.FleetEvent>) =>
       summary(Object.assign(batch([], { fleet: fleetOf(events), isSaving: false }), { wrongNames: 2 }), false).slice(1)
     assert.deepStrictEqual(withoutJournal([]), ["Correct the 2 names that failed, then run the command again."])

@@ -354,13 +354,28 @@ layer(Browser.Chromium.layer, { excludeTestServices: true })("report", (it) => {
       const refused = yield* box.run({ args: ["report", "results", "--out", "reports/notes.html"] })
       assert.strictEqual(refused.exitCode, 2)
       assert.include(refused.stderr, "reports/notes.html exists and is not an HTML file; choose another name")
+      for (const directory of ["results", "results/", "."]) {
+        const { exitCode, stderr } = yield* box.run({ args: ["report", "results", "--out", directory] })
+        const why = `live-response: ${directory} is a directory; name a file, which may be in it\n`
+        assert.deepStrictEqual([exitCode, stderr], [2, why])
+      }
       const ended = yield* box.run({ args: ["report", "results", "--out", "reports/case 1.html", "--json"] })
       assert.deepStrictEqual(
-        Cli.ndjson(ended.stdout).map(({ machines, report, results }) => ({ machines, report, results })),
-        [{ machines: 8, report: "reports/case 1.html", results: 6 }],
+        Cli.ndjson(ended.stdout).map(({ failed, machines, report, results }) => ({
+          failed,
+          machines,
+          report,
+          results,
+        })),
+        [{ failed: 1, machines: 8, report: "reports/case 1.html", results: 5 }],
       )
+      const text = yield* box.run({ args: ["report", "results", "--out", "reports/case 1.html"] })
+      assert.match(text.stdout, /^8 machines, 5 results and 1 failure in reports\/case 1\.html \(/)
+      const status = yield* box.run({ args: ["status", "results", "--json"] })
+      assert.deepInclude(Cli.ndjson(status.stdout)[0], { failed: 1, machines: 8, results: 5 })
       assert.strictEqual(box.mode("reports/case 1.html") & 0o777, 0o600)
       const { page } = yield* Browser.open(box.path("reports/case 1.html"))
+      assert.include(yield* step(() => page.innerText("header")), "5 results, 1 failed · written")
       yield* go(page, "results")
       yield* step(() => page.locator("[role=gridcell]").first().click())
       const link = yield* step(() => page.locator("aside a[href$='.json']").getAttribute("href"))

@@ -244,6 +244,7 @@ describe("run, left alone", { concurrent: true }, () => {
       const { exitCode, stderr } = yield* box.run(command)
       assert.strictEqual(exitCode, 4, stderr)
       assert.match(stderr, /^live-response: \S*journal\/sessions\.jsonl: line 3 is damaged, .*delete the line\n$/m)
+      assert.match(stderr, /^Do what the error says, then run the command again: it resumes where it stopped/m)
       assert.deepStrictEqual(yield* machinesOf(service.simulator), [...ids(3)].sort())
       box.write("journal/sessions.jsonl", lines.join("\n"))
       assert.strictEqual((yield* box.run(command)).exitCode, 0)
@@ -597,6 +598,30 @@ describe("run, left alone", { concurrent: true }, () => {
       assert.strictEqual((yield* command("ws-0.contoso.com", "ws-1.contoso.com")).exitCode, 0)
       assert.strictEqual((yield* status)[0], "2 machines, 2 with results, 0 without.")
       assert.notInclude(box.files(), "unknown-machines.json")
+    }),
+  )
+
+  it.live("records them beside the journal too, where status counts its sessions", () =>
+    Effect.gen(function* () {
+      const service = yield* ServedSimulator.serve({ ...quick, machines: machines(2) })
+      const box = yield* Cli.sandbox
+      const command = (name: string, ...args: ReadonlyArray<string>) =>
+        box.run({
+          args: ["run", "ws-0.contoso.com", name, ...script, "--journal", "journal", ...args],
+          env: { ...service.env, ...env },
+        })
+      const unknown = "1 named machine is unknown: ws-9.contoso.com. Correct the name, and run again."
+      assert.strictEqual((yield* command("ws-9.contoso.com", "--wait")).exitCode, 1)
+      const before = yield* box.run({ args: ["status", "journal"] })
+      assert.strictEqual(before.stdout.split("\n")[1], unknown, before.stderr)
+      assert.strictEqual((yield* command("ws-1.contoso.com", "--wait")).exitCode, 0)
+      const corrected = yield* box.run({ args: ["status", "journal"] })
+      assert.notInclude(corrected.stdout, "unknown", corrected.stderr)
+      assert.strictEqual((yield* command("ws-9.contoso.com", "--download", "results")).exitCode, 1)
+      for (const directory of ["journal", "results"]) {
+        const { stdout } = yield* box.run({ args: ["status", directory] })
+        assert.strictEqual(stdout.split("\n")[1], unknown, directory)
+      }
     }),
   )
 

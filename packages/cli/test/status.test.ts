@@ -91,7 +91,10 @@ describe("status", () => {
       assert.match(report.stdout, /^1 machine and 0 results in journal\/report\.html/, report.stderr)
       const verify = yield* box.run({ args: ["verify", "journal"] })
       assert.deepStrictEqual([verify.exitCode, verify.stdout], [2, ""])
-      assert.include(verify.stderr, "can't read journal/manifest.jsonl: there is no such file; name a directory")
+      assert.include(
+        verify.stderr,
+        "can't read journal/manifest.jsonl: there is no such file; name a directory into which live-response download or run --download has written",
+      )
     }).pipe(Effect.scoped),
   )
 

@@ -703,6 +703,11 @@ describe("NodeCredential.layerClientSecret", () => {
         "no credential; check AZURE_TENANT_ID and AZURE_CLIENT_ID (Invalid tenant id provided.)",
       )
       assert.strictEqual(azure.asked.length, before + 1)
+      azure.answer = () => Promise.reject(new Error("The authorityHost address must use the 'https' protocol."))
+      assert.strictEqual(
+        (yield* failure).message,
+        "no credential; check --authority and AZURE_AUTHORITY_HOST (The authorityHost address must use the 'https' protocol.)",
+      )
     }),
   )
 })

@@ -163,7 +163,7 @@ const figures = (model: Model): HTMLElement => {
       "#machines",
       `${count(withResults)} with results, ${count(without)} without`,
     ),
-    number(count(model.count), "results", "#results", bytes(sum(sizes))),
+    number(count(model.count - model.failed), "results", "#results", bytes(sum(sizes))),
     number(count(without), "machines without results", "#failures"),
     number(count(sum(links)), "download links requested", "#results", "each counts against the quota"),
     last > 0 &&

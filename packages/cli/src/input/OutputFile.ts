@@ -36,6 +36,11 @@ export const open = Effect.fnUntraced(function* (path: string, { noun, start }: 
     return yield* Failure.usage(`${path}: live-response itself has a file of this name; choose another name`)
   }
   const directory = yield* PrivateDirectory.open(dirname(path))
+  const isDirectory =
+    ["", ".", ".."].includes(name) || Option.exists(yield* directory.info(name), ({ type }) => type === "Directory")
+  if (isDirectory) {
+    return yield* Failure.usage(`${path} is a directory; name a file, which may be in it`)
+  }
   const found = yield* directory.readString(name, start.length)
   if (Option.exists(found, (text) => text !== "" && text !== start)) {
     return yield* Failure.usage(`${path} exists and is not ${noun}; choose another name, or remove it`)

@@ -17,14 +17,17 @@ export const open = Effect.fnUntraced(function* (
   options: { readonly orJournal?: boolean | undefined } = {},
 ) {
   const { join } = yield* Path.Path
+  const { orJournal = false } = options
+  const adviceOn = (message: string) =>
+    orJournal
+      ? `${message}; name a directory into which live-response download or run has written`
+      : `${message}; name a directory into which live-response download or run --download has written`
   const check = (name: string) => Lists.checkReadable(join(directory, name))
   yield* check(FileName.single.manifest).pipe(
     Effect.catch((error) =>
-      options.orJournal === true ? Effect.mapError(check(FileName.single.sessions), () => error) : Effect.fail(error),
+      orJournal ? Effect.mapError(check(FileName.single.sessions), () => error) : Effect.fail(error),
     ),
-    Effect.mapError(({ message }) =>
-      Failure.usage(`${message}; name a directory into which live-response download or run has written`),
-    ),
+    Effect.mapError(({ message }) => Failure.usage(adviceOn(message))),
   )
   return yield* PrivateDirectory.open(directory)
 })

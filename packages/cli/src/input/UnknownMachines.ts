@@ -47,8 +47,7 @@ export const read = (files: PrivateDirectory.PrivateDirectory) =>
     }),
   )
 
-/** Records the names of a run in its directory. */
-export const recorder = Effect.fnUntraced(function* (directory: string) {
+const recorderIn = Effect.fnUntraced(function* (directory: string) {
   const files = yield* PrivateDirectory.open(directory)
   const earlier = yield* read(files)
   const found = { unknown: new Set<string>(), ambiguous: new Set<string>() }
@@ -69,5 +68,15 @@ export const recorder = Effect.fnUntraced(function* (directory: string) {
 
     /** All machines of this run are looked up: names that only an earlier one had were corrected, or are of another list. */
     finish: Effect.suspend(() => (found.unknown.size + found.ambiguous.size === 0 ? files.remove(name) : write(none))),
+  }
+})
+
+/** Records the names of a run in its directories: that of its results, and that of its journal. */
+export const recorder = Effect.fnUntraced(function* (directories: ReadonlyArray<string | undefined>) {
+  const distinct = new Set(directories.filter((directory) => directory !== undefined))
+  const all = yield* Effect.forEach(distinct, recorderIn)
+  return {
+    add: (machine: Machines.BadMachine) => Effect.forEach(all, ({ add }) => add(machine), { discard: true }),
+    finish: Effect.forEach(all, ({ finish }) => finish, { discard: true }),
   }
 })

@@ -34,6 +34,8 @@ export interface DownloadProgress {
   /** Collected files that were not unpacked. */
   notExtracted: number
   interrupted: boolean
+  /** Whether an error ended the command, which is printed after the summary. */
+  endedByError: boolean
   /** With `--follow`: when new machine actions were last searched for, and the time until the next search. */
   search: { readonly last: DateTime.Utc; readonly next: Duration.Duration } | undefined
   /** With `run`: the machines. */
@@ -54,6 +56,7 @@ export const make = (kind: Pick<DownloadProgress, "fleet" | "isSaving">): Downlo
   skipped: { present: 0, duplicate: 0, absent: 0 },
   notExtracted: 0,
   interrupted: false,
+  endedByError: false,
   search: undefined,
 })
 

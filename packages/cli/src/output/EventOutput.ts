@@ -330,7 +330,10 @@ export const make = Effect.fnUntraced(function* (options: Options, fleet?: Fleet
     during: <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
       (isFollowing ? work : Effect.andThen(service.ready, work)).pipe(
         Effect.onInterrupt(() => Effect.sync(() => (progress.interrupted = true))),
-        Effect.onExit((exit) => Effect.andThen(finish, onOutcome({ exit, progress }))),
+        Effect.onExit((exit) => {
+          progress.endedByError = Exit.isFailure(exit) && !progress.interrupted
+          return Effect.andThen(finish, onOutcome({ exit, progress }))
+        }),
       ),
   }
 })

@@ -27,6 +27,20 @@ const labelWidth = 9
 const labelled = (label: string, lines: ReadonlyArray<string>): ReadonlyArray<string> =>
   lines.map((line, i) => `${(i === 0 ? label : "").padEnd(labelWidth)}${line}`)
 
+const gap = "   "
+
+/** As many parts on each line as there are columns for: what is cut off may be the count of what failed. */
+const packed = (parts: ReadonlyArray<string>, columns: number): ReadonlyArray<string> => {
+  const lines: Array<string> = []
+  for (const part of parts) {
+    const last = lines.at(-1)
+    const longer = `${last}${gap}${part}`
+    if (last === undefined || longer.length >= columns - labelWidth) lines.push(part)
+    else lines[lines.length - 1] = longer
+  }
+  return lines
+}
+
 /** A bar with what is beside it, or that alone where no column is left for a bar. */
 const withBar = (part: number, whole: number, width: number, text: string): string =>
   width === 0 ? text.trimStart() : `${Format.bar(part, whole, width)}${text}`
@@ -47,49 +61,45 @@ const quotaLines = ({ now, quota }: Moment, width: number, columns: number): Rea
   })
 
 /** A count that is left out if it is zero. */
-const unlessZero = (n: number, what: string): string => (n === 0 ? "" : `   ${Format.count(n)} ${what}`)
+const unlessZero = (n: number, what: string): ReadonlyArray<string> => (n === 0 ? [] : [`${Format.count(n)} ${what}`])
 
 const ofTotal = (total: number | undefined): string => (total === undefined ? "" : ` of ${Format.count(total)}`)
 
 /** The rate, unless nothing arrives. */
-const rate = ({ bytesPerSecond = 0 }: Moment): string =>
-  bytesPerSecond < 1 ? "" : `   ${Format.bytes(bytesPerSecond)}/s`
+const rate = ({ bytesPerSecond = 0 }: Moment): ReadonlyArray<string> =>
+  bytesPerSecond < 1 ? [] : [`${Format.bytes(bytesPerSecond)}/s`]
 
 const doneCount = (progress: DownloadProgress): string =>
   `${Format.count(finished(progress))}${ofTotal(progress.total)} done`
 
-const amounts = (progress: DownloadProgress, moment: Moment): string => {
+const amounts = (progress: DownloadProgress, moment: Moment): ReadonlyArray<string> => {
   const { bytes, failed } = progress.summary
   return [
     Format.bytes(bytes),
-    rate(moment),
-    unlessZero(failed, "failed"),
-    unlessZero(progress.skipped.present, "already present"),
-    unlessZero(progress.retries, progress.retries === 1 ? "retry" : "retries"),
-  ].join("")
+    ...rate(moment),
+    ...unlessZero(failed, "failed"),
+    ...unlessZero(progress.skipped.present, "already present"),
+    ...unlessZero(progress.retries, progress.retries === 1 ? "retry" : "retries"),
+  ]
 }
-
-const resultCounts = (progress: DownloadProgress, moment: Moment): string =>
-  `${doneCount(progress)}   ${amounts(progress, moment)}`
 
 const machineCounts = (fleet: FleetProgress.FleetProgress): ReadonlyArray<string> => {
   const { failed, notStarted, unfinished } = fleet.sessions
   return [
     `${Format.count(FleetProgress.finished(fleet))}${ofTotal(fleet.total)} finished`,
-    unlessZero(fleet.running, "running"),
-    unlessZero(fleet.offline.size, "offline"),
-    unlessZero(failed, "failed"),
-    unlessZero(unfinished, "no longer waited for"),
-    unlessZero(notStarted, "without a session"),
-    unlessZero(FleetProgress.left(fleet), "waiting"),
-  ].filter((text) => text !== "")
+    ...unlessZero(fleet.running, "running"),
+    ...unlessZero(fleet.offline.size, "offline"),
+    ...unlessZero(failed, "failed"),
+    ...unlessZero(unfinished, "no longer waited for"),
+    ...unlessZero(notStarted, "without a session"),
+    ...unlessZero(FleetProgress.left(fleet), "waiting"),
+  ]
 }
 
 const machineLines = (fleet: FleetProgress.FleetProgress, width: number, columns: number): ReadonlyArray<string> => {
   const [finished, ...others] = machineCounts(fleet)
-  const gauge = withBar(FleetProgress.finished(fleet), fleet.total ?? 0, width, `   ${finished}`)
-  const oneLine = `${gauge}${others.join("")}`
-  return oneLine.length < columns - labelWidth ? [oneLine] : [gauge, ...others.map((other) => other.trimStart())]
+  const gauge = withBar(FleetProgress.finished(fleet), fleet.total ?? 0, width, `${gap}${finished}`)
+  return packed([gauge, ...others], columns)
 }
 
 const searchLines = ({ search }: DownloadProgress, { now }: Moment): ReadonlyArray<string> => {
@@ -101,16 +111,24 @@ const searchLines = ({ search }: DownloadProgress, { now }: Moment): ReadonlyArr
   return [`last search at ${Format.timeOfDay(search.last)}, ${next}`]
 }
 
-const transferLine = ([name, { bytes, total }]: readonly [string, Transfer], width: number): string =>
+const transferParts = ([name, { bytes, total }]: readonly [string, Transfer], width: number): ReadonlyArray<string> => [
+  name,
   total === undefined
-    ? `${name}   ${Format.bytes(bytes)}`
-    : `${name}   ${withBar(bytes, total, width, ` ${Format.bytes(bytes)} of ${Format.bytes(total)}`)}`
+    ? Format.bytes(bytes)
+    : withBar(bytes, total, width, ` ${Format.bytes(bytes)} of ${Format.bytes(total)}`),
+]
 
-const resultLines = (progress: DownloadProgress, moment: Moment, width: number): ReadonlyArray<string> => {
+const resultLines = (
+  progress: DownloadProgress,
+  moment: Moment,
+  width: number,
+  columns: number,
+): ReadonlyArray<string> => {
   const done = finished(progress)
-  const percent = progress.total === undefined ? "" : `${Math.floor((100 * done) / Math.max(1, progress.total))} %   `
-  if (width === 0) return [`${percent}${doneCount(progress)}`, amounts(progress, moment)]
-  return [withBar(done, progress.total ?? 0, width, `   ${percent}${resultCounts(progress, moment)}`)]
+  const percent =
+    progress.total === undefined ? "" : `${Math.floor((100 * done) / Math.max(1, progress.total))} %${gap}`
+  const gauge = withBar(done, progress.total ?? 0, width, `${gap}${percent}${doneCount(progress)}`)
+  return packed([gauge, ...amounts(progress, moment)], columns)
 }
 
 /** The lines for a terminal of this width. */
@@ -119,14 +137,14 @@ export const lines = (progress: DownloadProgress, moment: Moment, columns: numbe
   const width = columns < 60 ? 0 : columns < 80 ? 12 : 24
   const { fleet } = progress
   const saving = () => [
-    ...labelled("Results", resultLines(progress, moment, width)),
+    ...labelled("Results", resultLines(progress, moment, width, columns)),
     ...labelled("Watch", searchLines(progress, moment)),
     ...labelled("Quota", quotaLines(moment, width / 3, columns)),
     ...labelled(
       "",
       Array.from(progress.transfers)
         .slice(0, 4)
-        .map((transfer) => transferLine(transfer, width / 3)),
+        .flatMap((transfer) => packed(transferParts(transfer, width / 3), columns)),
     ),
     ...labelled(
       "Ends",
@@ -151,8 +169,10 @@ export const line = (progress: DownloadProgress, moment: Moment): string => {
     onSome: (remaining) => `; ends about ${Format.instantAfter(moment.now, remaining)}`,
   })
   const parts = [
-    ...(progress.fleet === undefined ? [] : [`machines ${machineCounts(progress.fleet).join("")}`]),
-    ...(progress.isSaving ? [`${resultCounts(progress, moment)}; quota ${quota}${ends}`] : []),
+    ...(progress.fleet === undefined ? [] : [`machines ${machineCounts(progress.fleet).join(gap)}`]),
+    ...(progress.isSaving
+      ? [`${[doneCount(progress), ...amounts(progress, moment)].join(gap)}; quota ${quota}${ends}`]
+      : []),
   ]
   return parts.join("; ")
 }

@@ -179,11 +179,15 @@ const toCorrect = ({ wrongLines, wrongNames }: DownloadProgress): string | undef
   return typed.length === 0 ? undefined : `Correct the ${typed.join(" and the ")} that failed`
 }
 
-/** How the next run gets further: by the same command only if that is not what was wrong. */
+/** How the next run gets further: by the same command only if that is not what was wrong, and nothing else ended it. */
 const runAgain = (progress: DownloadProgress, unchanged: string, corrected: string): string => {
-  const correct = toCorrect(progress)
-  return correct === undefined ? unchanged : `${correct}, then ${corrected}`
+  const steps = [progress.endedByError ? "Do what the error says" : undefined, toCorrect(progress)]
+  const [first, second] = steps.filter((step) => step !== undefined)
+  if (first === undefined) return unchanged
+  return `${first}${second === undefined ? "" : ` and ${lowerFirst(second)}`}, then ${corrected}`
 }
+
+const lowerFirst = (text: string): string => `${text.slice(0, 1).toLowerCase()}${text.slice(1)}`
 
 const howToResume = (progress: DownloadProgress, isWaiting: boolean): ReadonlyArray<string> => {
   const { fleet, interrupted, summary } = progress

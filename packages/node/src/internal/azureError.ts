@@ -80,6 +80,9 @@ export interface Needs {
   readonly secrets?: Secrets
 }
 
+/** `@azure/identity` takes no sign-in server in plain http, not even one on this machine, such as the simulator. */
+const isPlainAuthority = (error: unknown): boolean => /\bauthorityHost\b.*'https'/.test(messageOf(error))
+
 /**
  * Maps a rejection: to a refusal in Entra's own words, to a network that can't be reached, else to what this way to sign in
  * needs. `noConnection` returns why the last request got no connection.
@@ -96,8 +99,11 @@ export const toCredentialError =
     // The error of a missing file has a code as well, but also a path.
     const network = all.findLast((cause) => isNetwork(cause) && text(cause, "path") === undefined)
     if (network !== undefined && isLocal !== true) return noAnswerOf(network, noConnection(), secrets)
+    const nextStep = isPlainAuthority(error) ? "check --authority and AZURE_AUTHORITY_HOST" : hint
     return new CredentialError({
-      reason: new Missing(hint === undefined ? {} : { description: `${hint} (${firstSentence(error, secrets)})` }),
+      reason: new Missing(
+        nextStep === undefined ? {} : { description: `${nextStep} (${firstSentence(error, secrets)})` },
+      ),
     })
   }
 

@@ -23,7 +23,7 @@ import { nameAndVersion } from "../../output/ProgramName.ts"
 import type { About, Read } from "./collector.ts"
 import * as DirectoryReader from "./directoryReader.ts"
 import * as Page from "./page.ts"
-import { unknownNotes } from "./payload.ts"
+import { kinds, type Payload, unknownNotes } from "./payload.ts"
 
 interface Options {
   readonly out: Option.Option<string>
@@ -48,6 +48,17 @@ const dataOf = Effect.fnUntraced(function* (files: PrivateDirectory, about: Omit
   return { payload: collector.payload({ ...about, ...read }), hashes: collector.hashes, unknownMachines }
 })
 
+/** As status counts them: what failed has a row in the report, and is not a result. */
+const countsOf = ({ machines, results }: Payload) => {
+  const failed = results.kind.filter((kind) => kinds[kind] === "failed").length
+  return { machines: machines.id.length, results: results.kind.length - failed, failed }
+}
+
+const textOf = ({ failed, machines, results }: ReturnType<typeof countsOf>): string => {
+  const found = [Format.counted(machines, "machine"), Format.counted(results, "result")]
+  return failed === 0 ? found.join(" and ") : `${found.join(", ")} and ${Format.counted(failed, "failure")}`
+}
+
 /** Writes the report of a directory, and says where it is. */
 export const write = Effect.fnUntraced(
   function* (directory: string, { json, open, out }: Options) {
@@ -68,11 +79,13 @@ export const write = Effect.fnUntraced(
       FileName.partOf(target.name, process.pid),
     )
     const path = target.directory.pathOf(target.name)
-    const written = { machines: payload.machines.id.length, results: payload.results.kind.length, bytes, report: path }
-    const text = `${Format.counted(written.machines, "machine")} and ${Format.counted(written.results, "result")} in ${printable(path)} (${Format.bytes(bytes)}).`
+    const counts = countsOf(payload)
+    const text = `${textOf(counts)} in ${printable(path)} (${Format.bytes(bytes)}).`
     const notes = unknownNotes(payload.unknownNames, Format.counted).map(printable)
     const gaps = { unknownMachines, damaged: payload.damaged }
-    yield* Console.log(json ? printableJson(JSON.stringify({ ...written, ...gaps })) : [text, ...notes].join("\n"))
+    yield* Console.log(
+      json ? printableJson(JSON.stringify({ ...counts, bytes, report: path, ...gaps })) : [text, ...notes].join("\n"),
+    )
     if (!open) return
     const { join } = yield* Path.Path
     yield* openInBrowser((yield* Platform).opener, join(target.directory.realPath, target.name))

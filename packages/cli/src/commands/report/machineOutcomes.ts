@@ -51,6 +51,9 @@ const whyNotStarted = ({ message = "" }: FleetJournal.NotStarted): string =>
 /** What became of the newest session, whatever its results. */
 export const ofSession = ({ action, entry }: Machine): Outcome => {
   if (entry?.entry === "notStarted") return { state: "not started", reason: whyNotStarted(entry) }
+  if (entry?.entry === "starting") {
+    return { state: "not finished", reason: "Whether it has started is not known yet; the same command finds out" }
+  }
   const isKnown = entry?.entry === "ended" || (entry?.entry === "started" && action?.id === entry.machineActionId)
   if (entry !== undefined && !isKnown) return { state: "not finished", reason: "Offline or in progress" }
   if (action === undefined) return { state: "nothing downloaded", reason: "" }

@@ -157,6 +157,7 @@ const prepare = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machi
 const notifierOf = ({ directory = "", notify }: Options) => Notification.notifier(notify, { command: "run", directory })
 
 const runOnly = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machine>, options: Options) {
+  const unknown = yield* UnknownMachines.recorder([options.journal])
   const prepared = yield* prepare(named, options)
   const fleet = FleetProgress.make()
   const names = MachineNames.make()
@@ -167,7 +168,7 @@ const runOnly = Effect.fnUntraced(function* (named: ReadonlyArray<Machines.Machi
   const printRow = yield* makeRowPrinter(names, output, options)
   // A session that started right before Ctrl-C is reported: without a journal nothing else knows it.
   const events = (stop: Effect.Effect<void>) =>
-    sessionEvents({ named, names, ...prepared }, { ...options, stop }, fleet, output)
+    sessionEvents({ named, names, unknown, ...prepared }, { ...options, stop }, fleet, output)
   yield* OrderlyStop.runForEach(events, printRow).pipe(
     Effect.provideService(Reporter, output.reportEvent),
     output.during,
@@ -180,7 +181,7 @@ const runAndDownload = Effect.fnUntraced(function* (
   options: Options & { readonly directory: string },
 ) {
   const live = yield* LiveResponse
-  const unknown = yield* UnknownMachines.recorder(options.directory)
+  const unknown = yield* UnknownMachines.recorder([options.directory, options.journal])
   const prepared = yield* prepare(named, options)
   const fleet = FleetProgress.make()
   const observe = yield* LiveEvents.observer(options.listen, options.directory)
@@ -241,8 +242,8 @@ interface Prepared extends Effect.Success<ReturnType<typeof prepare>> {
   readonly named: ReadonlyArray<Machines.Machine>
   /** Gets the names of the machines, as far as they are known. */
   readonly names: MachineNames.MachineNames
-  /** Records the names that lead to no machine, where there is a directory of results. */
-  readonly unknown?: Effect.Success<ReturnType<typeof UnknownMachines.recorder>>
+  /** Records the names that lead to no machine. */
+  readonly unknown: Effect.Success<ReturnType<typeof UnknownMachines.recorder>>
 }
 
 /** Runs the sessions. Their events are reported as they pass. */
@@ -266,10 +267,10 @@ const sessionEvents = (
         (machine) =>
           Effect.andThen(
             output.reportBadMachine(machine),
-            unknown === undefined || !("machineName" in machine) ? Effect.void : unknown.add(machine),
+            "machineName" in machine ? unknown.add(machine) : Effect.void,
           ),
         names.add,
-      ).pipe(Stream.onEnd(unknown?.finish ?? Effect.void))
+      ).pipe(Stream.onEnd(unknown.finish))
       const events = run(ids, session, {
         ...options,
         giveUpAfter: Option.getOrUndefined(options.giveUpAfter),
