@@ -85,6 +85,7 @@ const create = Effect.fnUntraced(function* <E, R>(
   yield* check({ bytes, sha256: Hex.encode(hash.digest()) })
   yield* inStore(Effect.mapError(file.sync, inPart))
   const isCreated = yield* inStore(publish(directory, part, name))
+  // Where the name was taken the part may still be there.
   isRemoved = isCreated
   // No program has left anything in a directory that this one created just now.
   if (!isFirst) yield* Effect.ignore(removeLeftovers(directory, name))

@@ -10,10 +10,10 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
+import type { PlatformError } from "effect/PlatformError"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { at, identify, makeOne, Names, ofNew, type Opened, resolve, type System } from "./internal/checkedNames.ts"
-import type { PlatformError } from "effect/PlatformError"
 import * as GroupCommit from "./internal/groupCommit.ts"
 import { whileOpenElsewhere } from "./internal/openFileRetry.ts"
 import * as PathPermissions from "./internal/pathPermissions.ts"
@@ -202,7 +202,7 @@ const openers = (here: Here) => {
       },
     })
 
-  /** The directory is flushed last: until then the file is in the directory that was checked. */
+  /** The flush comes last, because it waits for the disk: a directory that was checked before it would have to be checked again. */
   const openBelow = (name: string, flag: "ax+" | "wx") =>
     Effect.flatMap(makeBelow(here, name), (isFirst) =>
       Effect.tap(
