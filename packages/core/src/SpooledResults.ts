@@ -186,7 +186,7 @@ const makeUpload =
  *
  * While the object store does not answer, `complete` waits and retries, as that store does it. While it is full or in trouble for
  * long, results wait in the spool or in memory, their uploads take turns to try again, and one link is requested every five minutes:
- * the store may refuse what waits alone, such as by its size. Where the store refuses the credential, a request shows that before the
+ * the store may refuse what waits alone, such as by its size. Where the store refuses requests, one for no link shows that before the
  * first link: one link is requested at first, and one every five minutes, because a credential may permit to write and not to read.
  * After any other failure of the spool or the store, links under this prefix are requested one by one until a result is stored: a link
  * is lost where its result can't be stored.

@@ -1,6 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as ObjectStore from "@live-response/core/ObjectStore"
-import { Files, ObjectStoreError, Refused, Unavailable } from "@live-response/core/ObjectStoreError"
+import {
+  Files,
+  ObjectStoreError,
+  type Reason,
+  Refused,
+  Unavailable,
+  Unreachable,
+} from "@live-response/core/ObjectStoreError"
 import { StoreError } from "@live-response/core/StoreError"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -117,8 +124,9 @@ describe("the links of a tenant of which a result could not be stored", () => {
   )
 })
 
-describe("the links of a store that refuses the credential", () => {
-  const refusal = new ObjectStoreError({ object: "a", reason: new Refused({ status: 403 }) })
+describe("the links of a store that refuses requests", () => {
+  const errorOf = (reason: Reason) => new ObjectStoreError({ object: "a", reason })
+  const refusal = errorOf(new Refused({ status: 403 }))
 
   /** Two tenants of a store whose answer to a request is that of `answer`. */
   const makeTenants = (answer: () => Effect.Effect<Option.Option<ObjectStore.Info>, ObjectStoreError>) =>
@@ -132,8 +140,14 @@ describe("the links of a store that refuses the credential", () => {
       return { tenants, requested: () => links.flat().filter(isDone).length }
     })
 
-  it.effect("are one at first and one every five minutes, of all tenants together, until it accepts requests", () =>
+  it.effect.each([
+    new Refused({ status: 403 }),
+    new Refused({ status: 404, code: "ContainerNotFound" }),
+    new Files({ problem: "NotWritable", detail: "EROFS" }),
+    new Unreachable({ description: "self-signed certificate", kind: "certificate" }),
+  ])("are one at first and one every five minutes, of all tenants together, until it accepts requests", (reason) =>
     Effect.gen(function* () {
+      const refusal = errorOf(reason)
       let [isRefused, asked] = [true, 0]
       const { requested, tenants } = yield* makeTenants(() => {
         asked++
@@ -171,8 +185,8 @@ describe("the links of a store that refuses the credential", () => {
 
   it.effect("wait for nothing where requests are accepted, or fail for another reason", () =>
     Effect.gen(function* () {
-      const away = new ObjectStoreError({ object: "a", reason: new Unavailable({ status: 503 }) })
-      for (const answer of [Effect.succeedNone, Effect.fail(away)]) {
+      const away = errorOf(new Unavailable({ status: 503 }))
+      for (const answer of [Effect.succeedNone, Effect.fail(away), Effect.fail(full)]) {
         const { requested } = yield* makeTenants(() => answer)
         assert.strictEqual(requested(), 6)
       }

@@ -216,7 +216,12 @@ describe("SpooledResults.layer", () => {
         yield* Queue.take(tries)
         yield* store(patterned(100), { ...ref, index: 1 })
         // It is tried after 1 and 3 seconds, which is too early, and after 7.
-        for (const [after, count] of [[1, 1], [2, 1], [4, 2], [8, 2]] as const) {
+        for (const [after, count] of [
+          [1, 1],
+          [2, 1],
+          [4, 2],
+          [8, 2],
+        ] as const) {
           yield* TestClock.adjust(`${after} seconds`)
           yield* Queue.take(tries)
           assert.strictEqual(reported, count)

@@ -1,6 +1,6 @@
 /**
- * Whether a store of objects accepts the credential of a program. A request for an object that need not be there costs no link, and shows
- * a wrong key before a link is lost to it.
+ * Whether a store of objects accepts the requests of a program. One for an object that need not be there costs no link, and shows a wrong
+ * key, or a container that is not there, before a link is lost to it.
  *
  * A credential may permit to write and not to read: so one link is requested at first, and one every five minutes, although requests are
  * refused. If its result is stored, no request is a test any more.
@@ -14,9 +14,12 @@ import * as Outage from "../Outage.ts"
 import { monotonicMillis } from "./monotonic.ts"
 import { join, type Service } from "../ObjectStore.ts"
 
-/** Not of one object, and not what passes by itself. */
-export const isRefusal = ({ isRetryable, reason }: ObjectStoreError): boolean =>
-  reason._tag === "Refused" ? [401, 403].includes(reason.status) : reason._tag === "SignIn" && !isRetryable
+/** Whether the store as a whole stores nothing until it is back, or until somebody makes space. */
+export const isOutage = ({ isRetryable, reason }: ObjectStoreError): boolean =>
+  isRetryable || (reason._tag === "Files" && (reason.problem === "DiskFull" || reason.problem === "TooManyOpenFiles"))
+
+/** Whether somebody has to correct the store or its settings: a credential, a container that is not there, a directory that is read-only. */
+export const isRefusal = (error: ObjectStoreError): boolean => !isOutage(error) && !error.isOfObject
 
 /** How often a store that refused a request gets another one, for each prefix. */
 const askEvery = Duration.seconds(30)
