@@ -183,6 +183,41 @@ describe("the links of a store that refuses requests", () => {
     }).pipe(Effect.scoped),
   )
 
+  it.effect("are one while a request has no answer for longer than a link waits, which is said", () =>
+    Effect.gen(function* () {
+      const memory = yield* ObjectStore.ObjectStore.pipe(Effect.provide(ObjectStore.layerMemory, { local: true }))
+      let isSilent = true
+      const info = () => Effect.suspend(() => (isSilent ? Effect.never : Effect.succeedNone))
+      const { access } = StoreGate.gatesOf({ ...memory, info }).ofPrefix("tenants/one")
+      const said: Array<string> = []
+      const say = ({ message }: ObjectStoreError) => Effect.sync(() => void said.push(message))
+      /** As a call does it: one that is not let through gives its permit back, and comes again. */
+      const link = (key: string) =>
+        access.untilGranted(key, say).pipe(Effect.timeoutOption("30 seconds"), Effect.repeat({ until: Option.isSome }))
+      const links = yield* Effect.forEach(["a", "b", "c"], (key) => start(link(key)))
+      const requested = () => links.filter(isDone).length
+      yield* TestClock.adjust("4 minutes")
+      assert.strictEqual(requested(), 1)
+      assert.match(said[0] ?? "", /access-check: it does not answer \(no usable answer within 20s\)/)
+      isSilent = false
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(requested(), 3)
+    }).pipe(Effect.scoped),
+  )
+
+  it.effect("are not all requested for ever because one result is stored while another one is refused", () =>
+    Effect.gen(function* () {
+      let isRefused = false
+      const { tenants } = yield* makeTenants(() => (isRefused ? Effect.fail(refusal) : Effect.succeedNone))
+      const [first] = tenants
+      yield* first?.refused ?? Effect.void
+      yield* first?.works ?? Effect.void
+      isRefused = true
+      yield* first?.refused ?? Effect.void
+      assert.isFalse(first?.isGranted())
+    }).pipe(Effect.scoped),
+  )
+
   it.effect("wait for nothing where requests are accepted, or fail for another reason", () =>
     Effect.gen(function* () {
       const away = errorOf(new Unavailable({ status: 503 }))

@@ -7,12 +7,13 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Semaphore from "effect/Semaphore"
-import type { ObjectStoreError } from "../ObjectStoreError.ts"
+import { type ObjectStoreError, Unreachable } from "../ObjectStoreError.ts"
 import * as Outage from "../Outage.ts"
 import { monotonicMillis } from "./monotonic.ts"
-import { join, type Service } from "../ObjectStore.ts"
+import { failed, join, type Service } from "../ObjectStore.ts"
 
 /** Whether the store as a whole stores nothing until it is back, or until somebody makes space. */
 export const isOutage = ({ isRetryable, reason }: ObjectStoreError): boolean =>
@@ -25,6 +26,9 @@ export const isRefusal = (error: ObjectStoreError): boolean => !isOutage(error) 
 const askEvery = Duration.seconds(30)
 
 const checkEvery = Duration.seconds(5)
+
+/** A link waits for 30 seconds: what takes longer would start again with each of them, and nobody would hear of it. */
+const silence = Duration.seconds(20)
 
 /** What is known of the whole store. */
 class Refusals {
@@ -87,11 +91,11 @@ export class Access {
   private askFrom = -Infinity
   private failure: ObjectStoreError | undefined
   private readonly oneAtATime = Semaphore.makeUnsafe(1)
-  private readonly store: Pick<Service, "info">
+  private readonly store: Pick<Service, "address" | "info">
   private readonly prefix: string
   private readonly refusals: Refusals
 
-  constructor(store: Pick<Service, "info">, prefix: string, refusals: Refusals) {
+  constructor(store: Pick<Service, "address" | "info">, prefix: string, refusals: Refusals) {
     this.store = store
     this.prefix = prefix
     this.refusals = refusals
@@ -119,18 +123,28 @@ export class Access {
   })
 
   /** A result was stored. */
-  readonly works = Effect.suspend(() => (this.isGranted() ? Effect.void : this.refusals.stored))
+  readonly works = Effect.suspend(() => {
+    if (this.isGranted()) return Effect.void
+    return this.failure !== undefined && isRefusal(this.failure) ? this.refusals.stored : this.accepts
+  })
 
-  private readonly ask = Effect.suspend(() =>
-    Effect.matchEffect(this.store.info(join(this.prefix, "access-check")), {
+  private readonly ask = Effect.suspend(() => {
+    const object = join(this.prefix, "access-check")
+    return Effect.matchEffect(Effect.timeoutOption(this.store.info(object), silence), {
       // What is not a refusal is for the upload to find out.
       onFailure: (error) => (isRefusal(error) ? this.fails(error) : this.accepts),
-      onSuccess: () => this.accepts,
-    }),
-  )
+      onSuccess: (answer) => (Option.isSome(answer) ? this.accepts : this.fails(this.silent(object))),
+    })
+  })
+
+  private silent(object: string): ObjectStoreError {
+    const description = `no usable answer within ${Duration.format(silence)}`
+    return failed(this.store.address, object, new Unreachable({ description }))
+  }
 
   private readonly accepts = Effect.suspend(() => {
     this.isAccepted = true
+    this.failure = undefined
     return this.refusals.remove(this.prefix)
   })
 
