@@ -148,15 +148,17 @@ const fullQuota = Effect.fnUntraced(function* (stage: ClusterStage.Stage, runner
       cores: (cpuNow() - cpu) / span,
       simulators: (ProcessCosts.cpuSeconds([process.pid]) - own) / span,
       rate: ((yield* stage.storedCount) - stored) / span,
+      memory: runners.map(({ pid }) => `${figure(ProcessCosts.residentMegabytes(pid))} MB`),
       latencies,
     }
   })
-  const { cores, latencies, rate, simulators } = yield* underLoad(stage, measure)
+  const { cores, latencies, memory, rate, simulators } = yield* underLoad(stage, measure)
   yield* Effect.andThen(probe.signal("SIGTERM"), probe.ended)
   const sorted = latencies.toSorted((a, b) => a - b)
   const rows: ReadonlyArray<Row> = [
     ["300 tenants at full quota: results of 4 KiB a second", figure(rate), "125"],
     ["… CPU of three runners and PostgreSQL", `${figure(cores, 2)} cores`, "2 cores"],
+    ["… memory of each runner", memory.join(", "), ""],
     ["… CPU of the simulated tenants beside that", `${figure(simulators, 2)} cores`, ""],
     ["… a permit: median, p99", `${figure(at(sorted, 0.5), 1)} ms, ${figure(at(sorted, 0.99), 1)} ms`, "p99 20 ms"],
   ]
