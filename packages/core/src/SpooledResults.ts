@@ -56,16 +56,26 @@ const toStoreError = (error: ObjectStoreError): StoreError => {
 /** A permit of the quota is given back if no result can be stored within this time. */
 const linkPatience = "30 seconds"
 
-/** Says why results are not stored yet. Many wait for the same, so once a minute is enough. */
-const makeReport = () => {
+/** What is recorded of a result that was stored ends the status of a failure, which may be back a moment later. */
+const reportAfterStored = "5 seconds"
+
+/** Says why results are not stored yet. Many wait for the same, so once a minute is enough, until one of them is stored. */
+const makeReports = () => {
   let last = -Infinity
-  return Effect.fnUntraced(function* (ref: ResultRef, error: StoreError) {
-    const now = yield* monotonicMillis
-    if (now - last < Duration.toMillis(OutagePatience.longest)) return
-    last = now
-    const { message } = error
-    yield* reportNow((at) => Retrying.make({ at, ...ref, delay: OutagePatience.longest, message, error }))
-  })
+  let interval: Duration.Input = OutagePatience.longest
+  return {
+    waits: Effect.fnUntraced(function* (ref: ResultRef, error: StoreError) {
+      const now = yield* monotonicMillis
+      if (now - last < Duration.toMillis(interval)) return
+      last = now
+      interval = OutagePatience.longest
+      const { message } = error
+      yield* reportNow((at) => Retrying.make({ at, ...ref, delay: OutagePatience.longest, message, error }))
+    }),
+    stored: Effect.sync(() => {
+      interval = reportAfterStored
+    }),
+  }
 }
 
 /** How often the disk of the spool is looked at while it is full. */
@@ -75,7 +85,7 @@ const lookEvery = "5 seconds"
 const makeLinkGate = (
   { prefix, spool }: Options,
   { disk, ofPrefix, uploads }: StoreGate.Gates,
-  report: ReturnType<typeof makeReport>,
+  { waits }: ReturnType<typeof makeReports>,
 ) =>
   Effect.map(DiskSpace, (space) => {
     const { access, links } = ofPrefix(prefix)
@@ -88,12 +98,12 @@ const makeLinkGate = (
           const warn = disk.failed(
             `${error.message}; results wait until they can be stored, and no link is requested meanwhile`,
           )
-          return Effect.andThen(warn, report(ref, error))
+          return Effect.andThen(warn, waits(ref, error))
         }),
         Effect.repeat({ until: (full) => full === undefined, schedule: Schedule.spaced(lookEvery) }),
       )
     const untilOpen = (ref: ResultRef, key: string) => {
-      const onWait = (error: ObjectStoreError) => report(ref, ofService(toStoreError(error)))
+      const onWait = (error: ObjectStoreError) => waits(ref, ofService(toStoreError(error)))
       return uploads
         .untilOpen(key, onWait)
         .pipe(
@@ -176,7 +186,7 @@ const makeUpload =
  *
  * While the object store does not answer, `complete` waits and retries, as that store does it. While it is full or in trouble for
  * long, results wait in the spool or in memory, their uploads take turns to try again, and one link is requested every five minutes:
- * the store may refuse what waits alone, such as by its size. Where the store refuses the credential, a request shows that before the
+ * the store may refuse what waits alone, such as by its size. Where the store refuses requests, one for no link shows that before the
  * first link: one link is requested at first, and one every five minutes, because a credential may permit to write and not to read.
  * After any other failure of the spool or the store, links under this prefix are requested one by one until a result is stored: a link
  * is lost where its result can't be stored.
@@ -207,7 +217,7 @@ const layerHolding = (options: Options, held: Map<string, Uint8Array>) =>
       const gates = StoreGate.gatesOf(objects)
       const { access, links } = gates.ofPrefix(options.prefix)
       yield* Effect.addFinalizer(() => access.leave)
-      const report = makeReport()
+      const reports = makeReports()
 
       const upload = makeUpload({ objects, spool, held, nameOf, gates, access })
 
@@ -218,12 +228,12 @@ const layerHolding = (options: Options, held: Map<string, Uint8Array>) =>
           yield* spool.use(ref.machineActionId)
           const writer = yield* spooled.open(ref)
           const onWait = (error: ObjectStoreError) =>
-            Effect.andThen(links.waits(key), report(ref, ofService(toStoreError(error))))
+            Effect.andThen(links.waits(key), reports.waits(ref, ofService(toStoreError(error))))
           return allowBorrowing({
             ...writer,
             complete: writer.complete.pipe(
               Effect.tap((stored) => upload(stored.path, stored, onWait)),
-              Effect.tap(() => Effect.andThen(access.works(key), links.works)),
+              Effect.tap(() => Effect.all([access.works(key), links.works, reports.stored], { discard: true })),
               Effect.uninterruptible,
             ),
           })
@@ -244,7 +254,7 @@ const layerHolding = (options: Options, held: Map<string, Uint8Array>) =>
         }, Effect.scoped),
       })
       return Context.make(ResultStore.ResultStore, store).pipe(
-        Context.add(LinkGate, yield* makeLinkGate(options, gates, report)),
+        Context.add(LinkGate, yield* makeLinkGate(options, gates, reports)),
       )
     }),
   )

@@ -1,6 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as ObjectStore from "@live-response/core/ObjectStore"
-import { Files, ObjectStoreError, Refused, Unavailable } from "@live-response/core/ObjectStoreError"
+import {
+  Files,
+  ObjectStoreError,
+  type Reason,
+  Refused,
+  Unavailable,
+  Unreachable,
+} from "@live-response/core/ObjectStoreError"
 import { StoreError } from "@live-response/core/StoreError"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -118,8 +125,9 @@ describe("the links of a tenant of which a result could not be stored", () => {
   )
 })
 
-describe("the links of a store that refuses the credential", () => {
-  const refusal = new ObjectStoreError({ object: "a", reason: new Refused({ status: 403 }) })
+describe("the links of a store that refuses requests", () => {
+  const errorOf = (reason: Reason) => new ObjectStoreError({ object: "a", reason })
+  const refusal = errorOf(new Refused({ status: 403 }))
 
   /** Two tenants of a store whose answer to a request is that of `answer`. */
   const makeTenants = (answer: () => Effect.Effect<Option.Option<ObjectStore.Info>, ObjectStoreError>) =>
@@ -133,8 +141,14 @@ describe("the links of a store that refuses the credential", () => {
       return { tenants, requested: () => links.flat().filter(isDone).length }
     })
 
-  it.effect("are one at first and one every five minutes, of all tenants together, until it accepts requests", () =>
+  it.effect.each([
+    new Refused({ status: 403 }),
+    new Refused({ status: 404, code: "ContainerNotFound" }),
+    new Files({ problem: "NotWritable", detail: "EROFS" }),
+    new Unreachable({ description: "self-signed certificate", kind: "certificate" }),
+  ])("are one at first and one every five minutes, of all tenants together, until it accepts requests", (reason) =>
     Effect.gen(function* () {
+      const refusal = errorOf(reason)
       let [isRefused, asked] = [true, 0]
       const { requested, tenants } = yield* makeTenants(() => {
         asked++
@@ -225,19 +239,45 @@ describe("the links of a store that refuses the credential", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.effect("wait for ten seconds where it says nothing: the upload waits for it then", () =>
+  it.effect("are one while a request has no answer for longer than a link waits, which is said", () =>
     Effect.gen(function* () {
-      const { requested } = yield* makeTenants(() => Effect.never)
-      assert.strictEqual(requested(), 0)
-      yield* TestClock.adjust("10 seconds")
-      assert.strictEqual(requested(), 6)
+      const memory = yield* ObjectStore.ObjectStore.pipe(Effect.provide(ObjectStore.layerMemory, { local: true }))
+      let isSilent = true
+      const info = () => Effect.suspend(() => (isSilent ? Effect.never : Effect.succeedNone))
+      const { access } = StoreGate.gatesOf({ ...memory, info }).ofPrefix("tenants/one")
+      const said: Array<string> = []
+      const say = ({ message }: ObjectStoreError) => Effect.sync(() => void said.push(message))
+      /** As a call does it: one that is not let through gives its permit back, and comes again. */
+      const link = (key: string) =>
+        access.untilGranted(key, say).pipe(Effect.timeoutOption("30 seconds"), Effect.repeat({ until: Option.isSome }))
+      const links = yield* Effect.forEach(["a", "b", "c"], (key) => start(link(key)))
+      const requested = () => links.filter(isDone).length
+      yield* TestClock.adjust("4 minutes")
+      assert.strictEqual(requested(), 1)
+      assert.match(said[0] ?? "", /access-check: it does not answer \(no usable answer within 20s\)/)
+      isSilent = false
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(requested(), 3)
+    }).pipe(Effect.scoped),
+  )
+
+  it.effect("are not all requested for ever because one result is stored while another one is refused", () =>
+    Effect.gen(function* () {
+      let isRefused = false
+      const { tenants } = yield* makeTenants(() => (isRefused ? Effect.fail(refusal) : Effect.succeedNone))
+      const [first] = tenants
+      yield* first?.refused ?? Effect.void
+      yield* first?.works("a0") ?? Effect.void
+      isRefused = true
+      yield* first?.refused ?? Effect.void
+      assert.isFalse(first?.isGranted())
     }).pipe(Effect.scoped),
   )
 
   it.effect("wait for nothing where requests are accepted, or fail for another reason", () =>
     Effect.gen(function* () {
-      const away = new ObjectStoreError({ object: "a", reason: new Unavailable({ status: 503 }) })
-      for (const answer of [Effect.succeedNone, Effect.fail(away)]) {
+      const away = errorOf(new Unavailable({ status: 503 }))
+      for (const answer of [Effect.succeedNone, Effect.fail(away), Effect.fail(full)]) {
         const { requested } = yield* makeTenants(() => answer)
         assert.strictEqual(requested(), 6)
       }

@@ -21,6 +21,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Path from "effect/Path"
+import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -194,6 +195,38 @@ describe("SpooledResults.layer", () => {
       const link = Effect.flatMap(LinkGate, (gate) => gate({ ...ref, index: 1 }))
       yield* Effect.forkScoped(Effect.provideService(ofTenant(link), Reporter, report))
       assert.match(yield* Deferred.await(reported), /the disk is full/)
+    }).pipe(Effect.scoped),
+  )
+
+  it.effect("says again why results wait once another one is stored, which ends what was said", () =>
+    Effect.gen(function* () {
+      const spool = yield* tempDirectory
+      const tries = yield* Queue.unbounded<void>()
+      const { layer } = yield* objects(({ put }) => ({
+        put: (path, content) =>
+          content.bytes > 4000 ? Effect.andThen(Queue.offer(tries, undefined), Effect.fail(full)) : put(path, content),
+      }))
+      let reported = 0
+      const report: Report = ({ event }) =>
+        Effect.sync(() => {
+          if (event === "retrying") reported++
+        })
+      yield* Effect.gen(function* () {
+        yield* Effect.forkScoped(Effect.provideService(store(), Reporter, report))
+        yield* Queue.take(tries)
+        yield* store(patterned(100), { ...ref, index: 1 })
+        // It is tried after 1 and 3 seconds, which is too early, and after 7.
+        for (const [after, count] of [
+          [1, 1],
+          [2, 1],
+          [4, 2],
+          [8, 2],
+        ] as const) {
+          yield* TestClock.adjust(`${after} seconds`)
+          yield* Queue.take(tries)
+          assert.strictEqual(reported, count)
+        }
+      }).pipe(Effect.provide(spooledIn(spool).pipe(Layer.provide(layer))))
     }).pipe(Effect.scoped),
   )
 

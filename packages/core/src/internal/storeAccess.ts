@@ -1,30 +1,34 @@
 /**
- * Whether a store of objects accepts the credential of a program. A request for an object that need not be there costs no link, and shows
- * a wrong key before a link is lost to it.
+ * Whether a store of objects accepts the requests of a program. One for an object that need not be there costs no link, and shows a wrong
+ * key, or a container that is not there, before a link is lost to it.
  *
  * A credential may permit to write and not to read: so one link is requested at first, and one every five minutes, although requests are
  * refused. If its result is stored, no request is a test any more.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Semaphore from "effect/Semaphore"
-import type { ObjectStoreError } from "../ObjectStoreError.ts"
+import { type ObjectStoreError, Unreachable } from "../ObjectStoreError.ts"
 import * as Outage from "../Outage.ts"
 import { monotonicMillis } from "./monotonic.ts"
-import { join, type Service } from "../ObjectStore.ts"
+import { failed, join, type Service } from "../ObjectStore.ts"
 
-/** Not of one object, and not what passes by itself. */
-export const isRefusal = ({ isRetryable, reason }: ObjectStoreError): boolean =>
-  reason._tag === "Refused" ? [401, 403].includes(reason.status) : reason._tag === "SignIn" && !isRetryable
+/** Whether the store as a whole stores nothing until it is back, or until somebody makes space. */
+export const isOutage = ({ isRetryable, reason }: ObjectStoreError): boolean =>
+  isRetryable || (reason._tag === "Files" && (reason.problem === "DiskFull" || reason.problem === "TooManyOpenFiles"))
+
+/** Whether somebody has to correct the store or its settings: a credential, a container that is not there, a directory that is read-only. */
+export const isRefusal = (error: ObjectStoreError): boolean => !isOutage(error) && !error.isOfObject
 
 /** How often a store that refused a request gets another one, for each prefix. */
 const askEvery = Duration.seconds(30)
 
-/** A store that says nothing for so long is for the upload to wait for, which says so. */
-const longestAsk = Duration.seconds(10)
-
 const checkEvery = Duration.seconds(5)
+
+/** A link waits for 30 seconds: what takes longer would start again with each of them, and nobody would hear of it. */
+const silence = Duration.seconds(20)
 
 /** What is known of the whole store. */
 class Refusals {
@@ -101,11 +105,11 @@ export class Access {
   private askFrom = -Infinity
   private failure: ObjectStoreError | undefined
   private readonly oneAtATime = Semaphore.makeUnsafe(1)
-  private readonly store: Pick<Service, "info">
+  private readonly store: Pick<Service, "address" | "info">
   private readonly prefix: string
   private readonly refusals: Refusals
 
-  constructor(store: Pick<Service, "info">, prefix: string, refusals: Refusals) {
+  constructor(store: Pick<Service, "address" | "info">, prefix: string, refusals: Refusals) {
     this.store = store
     this.prefix = prefix
     this.refusals = refusals
@@ -135,20 +139,29 @@ export class Access {
   /** Nothing is stored with this prefix any more, such as after its tenant has moved to another machine. */
   readonly leave = Effect.sync(() => this.refusals.forget(this.prefix))
 
-  /** A result was stored. The next link asks whether requests are still refused. */
+  /** A result was stored: a store that was silent answers. The next link asks whether requests are still refused. */
   works(key: string): Effect.Effect<void> {
-    return Effect.sync(() => {
-      if (!this.isGranted() && this.refusals.storedTrial(join(this.prefix, key))) this.askFrom = -Infinity
+    return Effect.suspend(() => {
+      if (this.isGranted()) return Effect.void
+      if (this.failure !== undefined && !isRefusal(this.failure)) return this.accepts
+      if (this.refusals.storedTrial(join(this.prefix, key))) this.askFrom = -Infinity
+      return Effect.void
     })
   }
 
-  private readonly ask = Effect.suspend(() =>
-    Effect.matchEffect(Effect.timeoutOption(this.store.info(join(this.prefix, "access-check")), longestAsk), {
+  private readonly ask = Effect.suspend(() => {
+    const object = join(this.prefix, "access-check")
+    return Effect.matchEffect(Effect.timeoutOption(this.store.info(object), silence), {
       // What is not a refusal is for the upload to find out.
       onFailure: (error) => (isRefusal(error) ? this.fails(error) : this.accepts),
-      onSuccess: () => this.accepts,
-    }),
-  )
+      onSuccess: (answer) => (Option.isSome(answer) ? this.accepts : this.fails(this.silent(object))),
+    })
+  })
+
+  private silent(object: string): ObjectStoreError {
+    const description = `no usable answer within ${Duration.format(silence)}`
+    return failed(this.store.address, object, new Unreachable({ description }))
+  }
 
   private readonly accepts = Effect.suspend(() => {
     this.isAccepted = true

@@ -1,9 +1,9 @@
 /**
  * What is done while a store of objects stores nothing. A link costs quota, and is lost where its result can't be stored.
  *
- * Where the store as a whole is full or away, uploads take turns to try, and hardly any link is requested. Where it refuses the
- * credential, that is known before the first link ({@link StoreAccess}). Where something else is wrong, such as the rights of one tenant
- * or the disk of the spool, results fail, and the links of the tenant are requested one by one until a result is stored.
+ * Where the store as a whole is full or away, uploads take turns to try, and hardly any link is requested. Where it refuses requests, that
+ * is known before the first link ({@link StoreAccess}). Where something else is wrong, such as the right to write or the disk of the
+ * spool, results fail, and the links of the tenant are requested one by one until a result is stored.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -21,13 +21,8 @@ import * as OutagePatience from "./outagePatience.ts"
 import { onceItFails } from "./scheduleCombinators.ts"
 import * as StoreAccess from "./storeAccess.ts"
 
-/** Whether no object of any name can be stored until somebody makes space, or until the store is back. */
-const isOfStore = (error: unknown): error is ObjectStoreError => {
-  if (!(error instanceof ObjectStoreError)) return false
-  const { reason } = error
-  if (reason._tag === "Files") return reason.problem === "DiskFull" || reason.problem === "TooManyOpenFiles"
-  return error.isRetryable
-}
+const isOutage = (error: unknown): error is ObjectStoreError =>
+  error instanceof ObjectStoreError && StoreAccess.isOutage(error)
 
 /** The message of a service, which tries again by itself. */
 const messageOf = ({ message, object: path, reason }: ObjectStoreError): string =>
@@ -93,15 +88,15 @@ class Uploads {
         })
       const attempt = upload.pipe(
         Effect.tap(() => this.works),
-        Effect.tapError((error) => (isOfStore(error) ? fails(error) : this.answers)),
+        Effect.tapError((error) => (isOutage(error) ? fails(error) : this.answers)),
       )
       // Between two attempts others have their turn: the store may refuse this one alone, such as by its size.
       const stored = onceItFails(
         Effect.suspend(() => (this.isOpen() ? attempt : this.inTurn(attempt, onWait))),
         (stored) =>
           stored.pipe(
-            Effect.tapError((error) => (isOfStore(error) ? onWait(error) : Effect.void)),
-            Effect.retry({ schedule: OutagePatience.retries, while: isOfStore }),
+            Effect.tapError((error) => (isOutage(error) ? onWait(error) : Effect.void)),
+            Effect.retry({ schedule: OutagePatience.retries, while: isOutage }),
           ),
       )
       return Effect.acquireUseRelease(
