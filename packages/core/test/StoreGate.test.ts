@@ -254,7 +254,7 @@ describe("the links of a store that refuses requests", () => {
       const requested = () => links.filter(isDone).length
       yield* TestClock.adjust("4 minutes")
       assert.strictEqual(requested(), 1)
-      assert.match(said[0] ?? "", /access-check: it does not answer \(no usable answer within 20s\)/)
+      assert.match(said[0] ?? "", /access-check: it does not answer \(no usable answer within 20 seconds\)/)
       isSilent = false
       yield* TestClock.adjust("1 minute")
       assert.strictEqual(requested(), 3)

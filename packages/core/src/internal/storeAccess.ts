@@ -28,7 +28,7 @@ const askEvery = Duration.seconds(30)
 const checkEvery = Duration.seconds(5)
 
 /** A link waits for 30 seconds: what takes longer would start again with each of them, and nobody would hear of it. */
-const silence = Duration.seconds(20)
+const silence = "20 seconds"
 
 /** What is known of the whole store. */
 class Refusals {
@@ -159,7 +159,7 @@ export class Access {
   })
 
   private silent(object: string): ObjectStoreError {
-    const description = `no usable answer within ${Duration.format(silence)}`
+    const description = `no usable answer within ${silence}`
     return failed(this.store.address, object, new Unreachable({ description }))
   }
 
