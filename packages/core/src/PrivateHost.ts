@@ -109,6 +109,18 @@ export const isLoopback = ({ hostname }: Pick<URL, "hostname">): boolean =>
     onSuccess: NetAddress.isLoopback,
   })
 
+/**
+ * Where the agents of containers answer, in plain http: on ECS, and on EKS. The network of the host ends there.
+ *
+ * **When to use**
+ *
+ * In a transport: a request to these hosts has a token, and must not pass a proxy.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const agentHosts: ReadonlyArray<string> = ["169.254.170.2", "169.254.170.23", "[fd00:ec2::23]"]
+
 /** Domains that no name server of the internet knows, or should know. */
 const localName = /(^|\.)(localhost|local|internal|intranet|lan|home|corp|private|arpa|localdomain|test|invalid|onion)$/
 

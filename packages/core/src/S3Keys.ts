@@ -20,6 +20,7 @@ import { foreignText } from "./internal/foreignText.ts"
 import * as Http from "./internal/httpExchange.ts"
 import * as SecureUrl from "./internal/secureUrl.ts"
 import { elementOf, unescapeXml } from "./internal/objectRequest.ts"
+import * as PrivateHost from "./PrivateHost.ts"
 import type { KeySource } from "./S3ObjectStore.ts"
 import * as SecretFile from "./SecretFile.ts"
 import * as UrlPassword from "./UrlPassword.ts"
@@ -57,18 +58,6 @@ const readToken = (path: string) =>
   Effect.mapError(SecretFile.read(path), (error) =>
     missing(`can't read ${SecretFile.nameOf(path)} (${StoreError.describe(error)})`),
   )
-
-/**
- * Where the agents of containers answer, in plain http: on ECS, and on EKS. The network of the host ends there.
- *
- * **When to use**
- *
- * In a transport: a request to these hosts has a token, and must not pass a proxy.
- *
- * @since 0.1.0
- * @category models
- */
-export const agentHosts: ReadonlyArray<string> = ["169.254.170.2", "169.254.170.23", "[fd00:ec2::23]"]
 
 /** Checks an address before a token is sent there. The message leaves the address out, because it may hold a secret. */
 const checkEndpoint = (endpoint: string, variable: string, plainHosts: ReadonlyArray<string>) => {
@@ -195,7 +184,7 @@ export const fromContainer = (options: {
   readonly tokenFile: string
 }): Effect.Effect<KeySource, CredentialError, HttpClient.HttpClient | Scope.Scope | FileSystem.FileSystem> =>
   Effect.andThen(
-    checkEndpoint(options.endpoint, "AWS_CONTAINER_CREDENTIALS_FULL_URI", agentHosts),
+    checkEndpoint(options.endpoint, "AWS_CONTAINER_CREDENTIALS_FULL_URI", PrivateHost.agentHosts),
     make(
       Effect.map(readToken(options.tokenFile), (token) => ({
         token,

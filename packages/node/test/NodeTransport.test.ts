@@ -21,7 +21,6 @@ import * as Quota from "@live-response/core/Quota"
 import * as QuotaStore from "@live-response/core/QuotaStore"
 import { Reporter } from "@live-response/core/Reporter"
 import * as ResultStore from "@live-response/core/ResultStore"
-import * as S3Keys from "@live-response/core/S3Keys"
 import * as Timing from "@live-response/core/Timing"
 import * as Simulator from "@live-response/core/testing/Simulator"
 import * as Transfer from "@live-response/core/Transfer"
@@ -391,7 +390,7 @@ describe("NodeTransport: proxies", () => {
         return connectTo(Number(new URL(base).port), "127.0.0.1")
       })
       yield* Effect.addFinalizer(() => Effect.sync(() => connect.mockRestore()))
-      for (const [host, NO_PROXY] of S3Keys.agentHosts.flatMap(
+      for (const [host, NO_PROXY] of PrivateHost.agentHosts.flatMap(
         (host) =>
           [
             [host, ""],

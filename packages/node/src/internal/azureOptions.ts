@@ -1,10 +1,9 @@
 /** The options that the credentials of `@azure/identity` share. */
 import type { ClientSecretCredentialOptions } from "@azure/identity"
 import * as Cloud from "@live-response/core/Cloud"
-import * as PrivateHost from "@live-response/core/PrivateHost"
 import { boundedAnswer } from "./signInAnswerLimit.ts"
 import type { AdditionalPolicy, LastConnection } from "./signInConnection.ts"
-import type * as Proxy from "./proxy.ts"
+import * as Proxy from "./proxy.ts"
 
 /** Microsoft's own servers. No other server is in the directory that `@azure/identity` would look it up in. */
 const knownAuthorities = new Set(Object.values(Cloud.clouds).map(({ authority }) => authority))
@@ -14,7 +13,7 @@ const withoutProxy: LastConnection["policy"] = {
   name: "withoutProxy",
   sendRequest: (request, next) => {
     const url = URL.parse(request.url)
-    if (url !== null && PrivateHost.isLoopback(url)) delete request.agent
+    if (url !== null && Proxy.isDirect(url)) delete request.agent
     return next(request)
   },
 }

@@ -1,7 +1,6 @@
 /** The proxy variables of the environment, as other programs read them. */
 import type { ClientSecretCredentialOptions } from "@azure/identity"
 import * as PrivateHost from "@live-response/core/PrivateHost"
-import * as S3Keys from "@live-response/core/S3Keys"
 import * as UrlPassword from "@live-response/core/UrlPassword"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
@@ -52,7 +51,8 @@ export const variables = Config.all({
 })
 
 /** Whether no request to a host passes a proxy: in plain http, this machine and the agents of containers get a token. */
-export const isDirect = (url: URL): boolean => PrivateHost.isLoopback(url) || S3Keys.agentHosts.includes(url.hostname)
+export const isDirect = (url: URL): boolean =>
+  PrivateHost.isLoopback(url) || PrivateHost.agentHosts.includes(url.hostname)
 
 /** The proxy of a sign-in, in the form of `@azure/identity`, which reads `NO_PROXY` itself. */
 export const ofSignIn = ({
