@@ -3,7 +3,15 @@
  */
 import { Texts } from "./columnTypes.ts"
 import * as Changed from "./changed.ts"
-import { type Changes, kinds, type Kind, type Payload, type State, states } from "../src/commands/report/payload.ts"
+import {
+  type Changes,
+  failedIn,
+  kinds,
+  type Kind,
+  type Payload,
+  type State,
+  states,
+} from "../src/commands/report/payload.ts"
 
 const isOfVersion = (value: unknown): value is { readonly version: 1 } =>
   typeof value === "object" && value !== null && "version" in value && value.version === 1
@@ -103,9 +111,9 @@ export class Model {
     return this.payload.results.machine.length
   }
 
-  /** How many rows are of downloads that failed, which are not results. */
+  /** How many of them are of downloads that failed. */
   get failed(): number {
-    return this.payload.results.kind.filter((kind) => kinds[kind] === "failed").length
+    return failedIn(this.results)
   }
 
   text(index: number | undefined): string {

@@ -23,7 +23,7 @@ import { nameAndVersion } from "../../output/ProgramName.ts"
 import type { About, Read } from "./collector.ts"
 import * as DirectoryReader from "./directoryReader.ts"
 import * as Page from "./page.ts"
-import { kinds, type Payload, unknownNotes } from "./payload.ts"
+import { failedIn, type Payload, unknownNotes } from "./payload.ts"
 
 interface Options {
   readonly out: Option.Option<string>
@@ -50,7 +50,7 @@ const dataOf = Effect.fnUntraced(function* (files: PrivateDirectory, about: Omit
 
 /** As status counts them: what failed has a row in the report, and is not a result. */
 const countsOf = ({ machines, results }: Payload) => {
-  const failed = results.kind.filter((kind) => kinds[kind] === "failed").length
+  const failed = failedIn(results)
   return { machines: machines.id.length, results: results.kind.length - failed, failed }
 }
 

@@ -222,6 +222,9 @@ function* nestedPieces(values: ReadonlyArray<unknown>): Generator<string> {
   yield "]"
 }
 
+/** How many rows are of downloads that failed, which are not results. */
+export const failedIn = ({ kind }: Payload["results"]): number => kind.filter((each) => kinds[each] === "failed").length
+
 const damagedFiles = [
   ["manifest", "manifest.jsonl", "results"],
   ["actions", "actions.jsonl", "machines"],
