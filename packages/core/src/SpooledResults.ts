@@ -146,7 +146,7 @@ interface Waiting {
   readonly access: Access
 }
 
-/** Moves a result to the object store. Where that fails it is downloaded again, so that its bytes go as well. */
+/** Uploads what waits. */
 const makeUpload =
   ({ access, gates, held, nameOf, objects, spool }: Waiting) =>
   (
@@ -157,16 +157,20 @@ const makeUpload =
     Effect.suspend(() => {
       const inMemory = held.get(path)
       const stream = inMemory === undefined ? spool.read(path) : Stream.succeed(inMemory)
-      const remove = inMemory === undefined ? spool.remove(path) : Effect.sync(() => held.delete(path))
       return gates.uploads.through(objects.put(nameOf(path), { bytes, sha256, stream }), onWait).pipe(
-        // What is complete is uploaded or removed, so that it is uninterruptible; and an upload may take long.
+        // What is complete is uploaded and removed, so that it is uninterruptible; and an upload may take long.
         Effect.interruptible,
         Effect.catchTag("ObjectStoreError", (error) =>
           Effect.andThen(isRefusal(error) ? access.refused : Effect.void, Effect.fail(toStoreError(error))),
         ),
-        Effect.ensuring(Effect.ignore(remove)),
       )
     })
+
+/** Removes what was uploaded. Where that failed it is downloaded again, so that its bytes go as well. */
+const makeRemove =
+  ({ held, spool }: Waiting) =>
+  (path: string): Effect.Effect<void> =>
+    Effect.suspend(() => (held.delete(path) ? Effect.void : Effect.ignore(spool.remove(path))))
 
 /**
  * Stores results as `<prefix>/<machineActionId>/<index>.<json|gz|zip|bin>` in the object store.
@@ -219,7 +223,8 @@ const layerHolding = (options: Options, held: Map<string, Uint8Array>) =>
       yield* Effect.addFinalizer(() => access.leave)
       const reports = makeReports()
 
-      const upload = makeUpload({ objects, spool, held, nameOf, gates, access })
+      const waiting: Waiting = { objects, spool, held, nameOf, gates, access }
+      const [upload, remove] = [makeUpload(waiting), makeRemove(waiting)]
 
       const store = ResultStore.withLocks({
         open: Effect.fnUntraced(function* (ref) {
@@ -232,7 +237,7 @@ const layerHolding = (options: Options, held: Map<string, Uint8Array>) =>
           return allowBorrowing({
             ...writer,
             complete: writer.complete.pipe(
-              Effect.tap((stored) => upload(stored.path, stored, onWait)),
+              Effect.tap((stored) => Effect.ensuring(upload(stored.path, stored, onWait), remove(stored.path))),
               Effect.tap(() => Effect.all([access.works(key), links.works, reports.stored], { discard: true })),
               Effect.uninterruptible,
             ),
@@ -242,8 +247,8 @@ const layerHolding = (options: Options, held: Map<string, Uint8Array>) =>
         write: Effect.fnUntraced(function* (path, bytes) {
           yield* spool.use(Spool.actionOf(path))
           yield* spool.prepare(path)
-          // It may be interrupted after the file has its name, and before the upload, which removes it, has started.
-          yield* Effect.addFinalizer(() => Effect.ignore(spool.remove(path)))
+          // It may be interrupted after the file has its name, and before its upload has started.
+          yield* Effect.addFinalizer(() => remove(path))
           const hash = hasher("SHA-256")
           const size = yield* spooled.write(
             path,
