@@ -130,10 +130,18 @@ describe("the links of a store that refuses requests", () => {
   const refusal = errorOf(new Refused({ status: 403 }))
 
   /** Two tenants of a store whose answer to a request is that of `answer`. */
-  const makeTenants = (answer: () => Effect.Effect<Option.Option<ObjectStore.Info>, ObjectStoreError>) =>
+  type Answer = () => Effect.Effect<Option.Option<ObjectStore.Info>, ObjectStoreError>
+
+  /** The gates of a store that answers requests so. */
+  const gatesAsking = (answer: Answer) =>
+    ObjectStore.ObjectStore.pipe(
+      Effect.provide(ObjectStore.layerMemory, { local: true }),
+      Effect.map((memory) => StoreGate.gatesOf({ ...memory, info: () => Effect.suspend(answer) })),
+    )
+
+  const makeTenants = (answer: Answer) =>
     Effect.gen(function* () {
-      const memory = yield* ObjectStore.ObjectStore.pipe(Effect.provide(ObjectStore.layerMemory, { local: true }))
-      const gates = StoreGate.gatesOf({ ...memory, info: () => Effect.suspend(answer) })
+      const gates = yield* gatesAsking(answer)
       const tenants = ["tenants/one", "tenants/two"].map((prefix) => gates.ofPrefix(prefix).access)
       const links = yield* Effect.forEach(["a", "b", "c"], (key) =>
         Effect.forEach(tenants, (access, i) => start(access.untilGranted(`${key}${i}`, silent))),
@@ -186,8 +194,7 @@ describe("the links of a store that refuses requests", () => {
 
   it.effect("are all requested once the one that was is stored, and not once one is that was requested before", () =>
     Effect.gen(function* () {
-      const memory = yield* ObjectStore.ObjectStore.pipe(Effect.provide(ObjectStore.layerMemory, { local: true }))
-      const gates = StoreGate.gatesOf({ ...memory, info: () => Effect.fail(refusal) })
+      const gates = yield* gatesAsking(() => Effect.fail(refusal))
       // It has no other result whose link could ask.
       const first = gates.ofPrefix("tenants/one").access
       yield* first.untilGranted("a", silent)
@@ -207,9 +214,7 @@ describe("the links of a store that refuses requests", () => {
     const logger = Logger.make(({ message }) => lines.push(String(message)))
     return Effect.gen(function* () {
       let isRefused = true
-      const memory = yield* ObjectStore.ObjectStore.pipe(Effect.provide(ObjectStore.layerMemory, { local: true }))
-      const info = () => Effect.suspend(() => (isRefused ? Effect.fail(refusal) : Effect.succeedNone))
-      const gates = StoreGate.gatesOf({ ...memory, info })
+      const gates = yield* gatesAsking(() => (isRefused ? Effect.fail(refusal) : Effect.succeedNone))
       const stays = gates.ofPrefix("tenants/one").access
       const moves = gates.ofPrefix("tenants/two").access
       yield* start(stays.untilGranted("a", silent))
@@ -241,10 +246,9 @@ describe("the links of a store that refuses requests", () => {
 
   it.effect("are one while a request has no answer for longer than a link waits, which is said", () =>
     Effect.gen(function* () {
-      const memory = yield* ObjectStore.ObjectStore.pipe(Effect.provide(ObjectStore.layerMemory, { local: true }))
       let isSilent = true
-      const info = () => Effect.suspend(() => (isSilent ? Effect.never : Effect.succeedNone))
-      const { access } = StoreGate.gatesOf({ ...memory, info }).ofPrefix("tenants/one")
+      const gates = yield* gatesAsking(() => (isSilent ? Effect.never : Effect.succeedNone))
+      const { access } = gates.ofPrefix("tenants/one")
       const said: Array<string> = []
       const say = ({ message }: ObjectStoreError) => Effect.sync(() => void said.push(message))
       /** As a call does it: one that is not let through gives its permit back, and comes again. */
