@@ -15,7 +15,6 @@ import * as Scope from "effect/Scope"
 import type * as Database from "./Database.ts"
 import { type DatabaseError, MissingRights, SharedSessions } from "./DatabaseError.ts"
 import * as Connection from "./internal/connection.ts"
-import type { Connections } from "./internal/connection.ts"
 import * as Engine from "./internal/engine.ts"
 import * as Grants from "./internal/grants.ts"
 import * as Restarts from "./internal/restarts.ts"
@@ -95,7 +94,7 @@ export interface Service {
 export class Cluster extends Context.Service<Cluster, Service>()("@live-response/cluster/Cluster") {}
 
 /** Fails where the locks of a runner would be those of every program that uses the pooler. */
-const requireOwnSessions = ({ client, failed, fromSqlError, inTime, timeout }: Connections) =>
+const requireOwnSessions = ({ client, failed, fromSqlError, inTime, timeout }: Connection.Connections) =>
   Effect.mapError(Sessions.areShared(client), fromSqlError).pipe(
     inTime(timeout),
     Effect.filterOrFail(
@@ -108,7 +107,7 @@ const requireOwnSessions = ({ client, failed, fromSqlError, inTime, timeout }: C
 const shown = 3
 
 /** Fails where the role of this runner may not write: it would count as a runner that gets no work. */
-const requireRights = Effect.fnUntraced(function* ({ client, failed, fromSqlError }: Connections) {
+const requireRights = Effect.fnUntraced(function* ({ client, failed, fromSqlError }: Connection.Connections) {
   const { privileges, relations, role } = yield* Effect.mapError(Grants.lackOf(client), fromSqlError)
   if (relations.length === 0) return
   const more = relations.length - shown
@@ -116,7 +115,7 @@ const requireRights = Effect.fnUntraced(function* ({ client, failed, fromSqlErro
   return yield* failed(new MissingRights({ role, rights: `${privileges.join(", ")} on ${names}` }))
 })
 
-const join = Effect.fnUntraced(function* (connections: Connections, runner: string) {
+const join = Effect.fnUntraced(function* (connections: Connection.Connections, runner: string) {
   yield* requireOwnSessions(connections)
   yield* requireRights(connections)
   const together = yield* Together.make

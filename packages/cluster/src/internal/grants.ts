@@ -14,7 +14,9 @@ export type Grant = typeof Grant.Type
 const decodeGrants = Schema.decodeUnknownEffect(Schema.Array(Grant))
 
 /** What runners need. */
-export const ofRunners = (role: string): Grant => ({ role, privileges: ["SELECT", "INSERT", "UPDATE", "DELETE"] })
+const privilegesOfRunners: Grant["privileges"] = ["SELECT", "INSERT", "UPDATE", "DELETE"]
+
+export const ofRunners = (role: string): Grant => ({ role, privileges: privilegesOfRunners })
 
 /**
  * What each role may do with all tables now: in a step of the schema it needs the same for the tables that are new. The rights of
@@ -57,7 +59,7 @@ const decodeLack = Schema.decodeUnknownEffect(
  * no runner writes what the versions are.
  */
 export const lackOf = Effect.fnUntraced(function* (sql: SqlClient): Effect.fn.Return<Lack, SqlError> {
-  const wanted = ofRunners("").privileges.join(",")
+  const wanted = privilegesOfRunners.join(",")
   const rows = yield* sql`
     with lacking as (
       select c.relname, lower(p.privilege) as privilege
