@@ -52,6 +52,16 @@ const run = (bin, args, { env, nodeOptions = [] } = {}) =>
 const bin = () => join(dist, "bin.js")
 
 describe("the bundle", () => {
+  test.each([
+    ["the keys of Amazon", "AssumeRoleWithWebIdentity"],
+    ["PostgreSQL", "pg_advisory"],
+  ])("does not read %s at each start", (_, text) => {
+    const files = readdirSync(dist).filter((name) => name.endsWith(".js"))
+    const having = files.filter((name) => readFileSync(join(dist, name), "utf8").includes(text))
+    assert.isNotEmpty(having)
+    assert.notInclude(having, "Process.js")
+  })
+
   test.each([[["--help"]], [["help", "download"]], [["download"]]])(
     "prints what the sources print: %j",
     async (args) => {
